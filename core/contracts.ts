@@ -1,0 +1,132 @@
+import type { TableSchema } from './table.ts';
+
+/**
+ * A column's value in its one canonical form, decided by `ColumnType.kind` alone, the same from snapshot, stream and Kafka:
+ * int, year, float, double: number · bigint: bigint · decimal: exact text, fixed scale · boolean and bit(1): boolean · bit(n): bigint ·
+ * text, enum, json, uuid, inet: string · set: labels in definition order joined by `,` · binary, blob, vector: bytes ·
+ * geometry: 4 bytes SRID little endian, then WKB · date: `YYYY-MM-DD` · datetime, timestamp (UTC): `YYYY-MM-DD hh:mm:ss[.digits]` ·
+ * time: `[-]hh:mm:ss[.digits]`. Zero and partial dates are kept as the source prints them.
+ */
+export type Value = null | number | bigint | string | Uint8Array | boolean;
+export type Row = readonly Value[];
+
+/** Where and when the source committed a change. One object is shared by all changes of a transaction. */
+export interface Moment {
+  /** Milliseconds since 1970 at which the source committed; for snapshot rows, at which the chunk was read. */
+  readonly committedAtMs: number;
+  /** The transaction's GTID where the source has them, else null. */
+  readonly gtid: string | null;
+  readonly file: string;
+  readonly offset: number;
+  readonly serverId: number;
+}
+
+/** `read` is a snapshot row. All row changes have the same fields, so that engines keep one hidden class for them. */
+export type RowChange =
+  | {
+      readonly kind: 'read' | 'insert';
+      readonly table: TableSchema;
+      readonly before: null;
+      readonly after: Row;
+      readonly at: Moment;
+    }
+  | {
+      readonly kind: 'update';
+      readonly table: TableSchema;
+      readonly before: Row;
+      readonly after: Row;
+      readonly at: Moment;
+    }
+  | {
+      readonly kind: 'delete';
+      readonly table: TableSchema;
+      readonly before: Row;
+      readonly after: null;
+      readonly at: Moment;
+    };
+
+export type Change =
+  | RowChange
+  | { readonly kind: 'truncate'; readonly table: TableSchema; readonly at: Moment }
+  | {
+      readonly kind: 'schema';
+      readonly before: TableSchema | null;
+      readonly after: TableSchema | null;
+      readonly statement: string;
+      readonly at: Moment;
+    }
+  | { readonly kind: 'marker'; readonly token: string; readonly at: Moment };
+
+/**
+ * Named tokens that a target keeps for a source; only the source looks inside. `set` entries replace what was there; every entry
+ * whose name starts with one of `drop` goes first. A target moves an entry by compare-and-set against what it loaded or wrote (G8).
+ */
+export interface Checkpoint {
+  readonly set: ReadonlyMap<string, string>;
+  readonly drop: readonly string[];
+}
+
+/**
+ * Changes of one lane, in order. With a checkpoint it ends at the end of a source transaction (or of a snapshot chunk); without one
+ * it is a part of a large one and becomes durable together with the next batch of the lane that has one.
+ */
+export interface Batch {
+  readonly changes: readonly Change[];
+  readonly checkpoint: Checkpoint | null;
+  /** Estimated size in memory, in bytes. */
+  readonly bytes: number;
+  /** Origins (`database.table`) of tables whose copy is not consistent yet: there an update touches only a row that exists. */
+  readonly copying: ReadonlySet<string>;
+  /** Set where the same changes come once in each of several lanes (Kafka partitions) and must be applied once, when all have come to them. */
+  readonly barrier: Barrier | null;
+}
+export interface Barrier {
+  readonly id: string;
+  /** The names of all lanes it travels; the first one applies it. */
+  readonly lanes: readonly string[];
+}
+
+/** An ordered part of the stream; order holds inside a lane. A lane ends when it has nothing more to bring. */
+export interface Lane {
+  readonly name: string;
+  /** `copy` lanes bring snapshot chunks: rows that are nearly always new to the target. */
+  readonly kind: 'stream' | 'copy';
+  readonly batches: AsyncIterable<Batch>;
+  /** Called once a batch's checkpoint, and so all before it in the lane, is durable in the target. */
+  acknowledge(checkpoint: Checkpoint): void;
+}
+
+export interface Source {
+  /** The captured tables as they are now. */
+  tables(signal: AbortSignal): Promise<readonly TableSchema[]>;
+  /** Starts after what the target's stored tokens say is done; none at all starts with a snapshot. */
+  lanes(checkpoints: Checkpoints, signal: AbortSignal): AsyncIterable<Lane>;
+  close(): Promise<void>;
+}
+
+/** The tokens a target holds for this pipeline. */
+export interface Checkpoints {
+  /** The entries whose name starts with `prefix` as they are durable now; takes note of their versions for the compare-and-set. */
+  load(prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
+}
+
+export interface Target extends Checkpoints {
+  /** Creates the tables that are missing; refuses those that cannot hold the rows. */
+  prepare(tables: readonly TableSchema[], signal: AbortSignal): Promise<void>;
+  /**
+   * With a checkpoint: resolves once the rows, all earlier parts of the lane, and the checkpoint are durable, the rows no later than
+   * the checkpoint. Without: resolves once the part is taken over. Applying twice is applying once (G1).
+   */
+  apply(lane: Pick<Lane, 'name' | 'kind'>, batch: Batch, signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A function of the schema first and of rows second: schema in, schema out. `null` leaves the table out. */
+export interface Transform {
+  compile(table: TableSchema): CompiledTransform | null;
+}
+export interface CompiledTransform {
+  readonly table: TableSchema;
+  /** The new row, or null when the row is filtered. Must not change the array it is given. */
+  row(row: Row): Row | null;
+}

@@ -1,0 +1,114 @@
+import type { Batch, Change } from './contracts.ts';
+import { Bell } from './signals.ts';
+
+/** What a lane may hold in memory beside the batch being applied. */
+export interface GatherLimits {
+  readonly bytes: number;
+  readonly changes: number;
+}
+
+/**
+ * Reads ahead while the consumer is busy and hands over everything that came meanwhile as one batch: batches grow with the
+ * backlog and nobody waits for a timer. Stops reading at the limits (G6). A barrier is never merged.
+ */
+export async function* gather(
+  batches: AsyncIterable<Batch>,
+  limits: GatherLimits,
+  signal: AbortSignal,
+): AsyncGenerator<Batch> {
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  const ahead = new ReadAhead(batches, limits, either);
+  const reading = ahead.read();
+  try {
+    for (;;) {
+      const batch = ahead.take();
+      if (batch !== null) yield batch;
+      else if (ahead.ended) break;
+      else await ahead.arrived.wait(either);
+    }
+    await reading;
+  } finally {
+    stop.abort(new Error('the consumer has stopped'));
+    await reading.catch(() => undefined);
+  }
+}
+
+class ReadAhead {
+  readonly arrived = new Bell();
+  ended = false;
+  readonly #taken = new Bell();
+  #waiting: Batch[] = [];
+  #bytes = 0;
+  #changes = 0;
+  readonly #batches: AsyncIterable<Batch>;
+  readonly #limits: GatherLimits;
+  readonly #signal: AbortSignal;
+
+  constructor(batches: AsyncIterable<Batch>, limits: GatherLimits, signal: AbortSignal) {
+    this.#batches = batches;
+    this.#limits = limits;
+    this.#signal = signal;
+  }
+
+  async read(): Promise<void> {
+    try {
+      for await (const batch of this.#batches) {
+        this.#waiting.push(batch);
+        this.#bytes += batch.bytes;
+        this.#changes += batch.changes.length;
+        this.arrived.notify();
+        while (this.#bytes >= this.#limits.bytes || this.#changes >= this.#limits.changes)
+          await this.#taken.wait(this.#signal);
+      }
+    } finally {
+      this.ended = true;
+      this.arrived.notify();
+    }
+  }
+
+  take(): Batch | null {
+    if (this.#waiting.length === 0) return null;
+    const batches = this.#waiting.splice(0, mergeable(this.#waiting));
+    const batch = merge(batches);
+    this.#bytes -= batch.bytes;
+    this.#changes -= batch.changes.length;
+    this.#taken.notify();
+    return batch;
+  }
+}
+
+/** How many batches from the front may become one: up to a barrier, and up to where a large transaction begins behind whole ones. */
+function mergeable(batches: readonly Batch[]): number {
+  const stop = batches.findIndex((batch, i) => {
+    const previous = batches[i - 1];
+    if (previous === undefined) return false;
+    return (
+      batch.barrier !== null || previous.barrier !== null || (batch.checkpoint === null && previous.checkpoint !== null)
+    );
+  });
+  return stop < 0 ? batches.length : stop;
+}
+
+/** Several batches of one lane as one: parts of one transaction, or transactions with the checkpoints' entries put together. */
+export function merge(batches: readonly Batch[]): Batch {
+  const [first, ...rest] = batches;
+  if (first !== undefined && rest.length === 0) return first;
+  const changes: Change[] = [];
+  const set = new Map<string, string>();
+  const drop: string[] = [];
+  const copying = new Set<string>();
+  let bytes = 0;
+  for (const batch of batches) {
+    for (const change of batch.changes) changes.push(change);
+    bytes += batch.bytes;
+    for (const origin of batch.copying) copying.add(origin);
+    for (const prefix of batch.checkpoint?.drop ?? []) {
+      drop.push(prefix);
+      for (const name of set.keys()) if (name.startsWith(prefix)) set.delete(name);
+    }
+    for (const [name, token] of batch.checkpoint?.set ?? []) set.set(name, token);
+  }
+  const ends = batches.at(-1)?.checkpoint !== null;
+  return { changes, checkpoint: ends ? { set, drop } : null, bytes, copying, barrier: null };
+}

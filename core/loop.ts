@@ -1,0 +1,84 @@
+import type { Barrier, Batch, Checkpoint, Lane, Source, Target } from './contracts.ts';
+import { gather, type GatherLimits } from './gather.ts';
+import type { Progress } from './progress.ts';
+import { sleep } from './signals.ts';
+import type { TableSchema } from './table.ts';
+import type { Transforms } from './transform.ts';
+
+/** One run of the loop: everything it uses is handed in. */
+export interface Run {
+  readonly source: Source;
+  readonly target: Target;
+  readonly transforms: Transforms;
+  readonly progress: Progress;
+  readonly limits: GatherLimits;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The loop that drives everything: every lane of the source is read, transformed and applied in its own order, side by side with the
+ * others, until all lanes have ended. The first error stops all lanes and is thrown.
+ */
+export async function runLoop(run: Run): Promise<void> {
+  const failure = new AbortController();
+  const signal = AbortSignal.any([run.signal, failure.signal]);
+  const running = new Set<Promise<void>>();
+  try {
+    await run.target.prepare(targetTables(await run.source.tables(signal), run.transforms), signal);
+    for await (const lane of run.source.lanes(run.target, signal)) {
+      const driving = driveLane({ ...run, signal }, lane)
+        .catch((error: unknown) => failure.abort(error))
+        .finally(() => running.delete(driving));
+      running.add(driving);
+    }
+    await Promise.all(running);
+  } catch (error) {
+    if (!failure.signal.aborted) failure.abort(error);
+  } finally {
+    await Promise.all(running);
+  }
+  if (run.signal.aborted) return;
+  failure.signal.throwIfAborted();
+}
+
+function targetTables(tables: readonly TableSchema[], transforms: Transforms): TableSchema[] {
+  return tables.map((table) => transforms.table(table)).filter((table) => table !== null);
+}
+
+async function driveLane(run: Run, lane: Lane): Promise<void> {
+  for await (const read of gather(lane.batches, run.limits, run.signal)) {
+    const { batch, counts } = run.transforms.batch(read);
+    if (batch.barrier === null) await run.target.apply(lane, batch, run.signal);
+    else await applyAtBarrier(run, lane, batch, batch.barrier);
+    run.progress.applied(counts);
+    if (batch.checkpoint !== null) lane.acknowledge(batch.checkpoint);
+  }
+}
+
+/**
+ * Lanes meet in the target: each notes its arrival, the first of the barrier's lanes applies the changes once all have come, and only
+ * then do the others go on. The notes are entries like any other, so lanes may live in different processes and die anywhere between.
+ */
+async function applyAtBarrier(run: Run, lane: Lane, batch: Batch, barrier: Barrier): Promise<void> {
+  const prefix = `barrier/${barrier.id}/`;
+  const done = `${prefix}done`;
+  const arrived = (name: string): string => `${prefix}at/${name}/`;
+  const checkpoint = batch.checkpoint ?? { set: new Map<string, string>(), drop: [] };
+  const move = (changes: Batch['changes'], moved: Checkpoint): Promise<void> =>
+    run.target.apply(lane, { ...batch, changes, checkpoint: moved, barrier: null }, run.signal);
+  const met = async (condition: (entries: ReadonlyMap<string, string>) => boolean): Promise<void> => {
+    while (!condition(await run.target.load(prefix, run.signal))) await sleep(50, run.signal);
+  };
+
+  const entries = await run.target.load(prefix, run.signal);
+  if (!entries.has(done) && !entries.has(arrived(lane.name))) {
+    await move([], { set: new Map([[arrived(lane.name), '']]), drop: [] });
+  }
+  if (barrier.lanes[0] === lane.name && !entries.has(done)) {
+    await met((now) => barrier.lanes.every((name) => now.has(arrived(name))));
+    await move(batch.changes, { set: new Map([...checkpoint.set, [done, '']]), drop: checkpoint.drop });
+    return;
+  }
+  await met((now) => now.has(done));
+  await move([], { set: checkpoint.set, drop: [...checkpoint.drop, arrived(lane.name)] });
+}

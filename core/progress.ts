@@ -1,0 +1,50 @@
+/** What became of one table's rows in one run: read = applied + filtered (G5). */
+export interface TableProgress {
+  state: 'waiting' | 'copying' | 'following';
+  /** The source's estimate of the table's rows, null where it has none. */
+  estimatedRows: number | null;
+  copied: number;
+  read: number;
+  applied: number;
+  filtered: number;
+}
+
+/** What a pipeline's parts say about themselves while they work; the only thing the screens, metrics and JSON output look at. */
+export class Progress {
+  readonly tables = new Map<string, TableProgress>();
+  /** Milliseconds between a change's commit at the source and its durability in the target, of the last batch applied. */
+  lagMs: number | null = null;
+  lastAppliedAtMs: number | null = null;
+  /** When bytes or a heartbeat last came from the source (G11). */
+  lastHeardAtMs: number | null = null;
+  phase: 'starting' | 'standby' | 'copying' | 'following' | 'retrying' | 'stopped' = 'starting';
+
+  table(origin: string): TableProgress {
+    let table = this.tables.get(origin);
+    if (table === undefined) {
+      table = { state: 'waiting', estimatedRows: null, copied: 0, read: 0, applied: 0, filtered: 0 };
+      this.tables.set(origin, table);
+    }
+    return table;
+  }
+
+  /** Takes in the counts of a batch that is durable now. */
+  applied(counts: BatchCounts): void {
+    for (const [origin, count] of counts.tables) {
+      const table = this.table(origin);
+      table.read += count.read;
+      table.filtered += count.filtered;
+      table.applied += count.read - count.filtered;
+      table.copied += count.copied;
+    }
+    this.lastAppliedAtMs = Date.now();
+    if (counts.newestAtMs !== null) this.lagMs = Math.max(0, this.lastAppliedAtMs - counts.newestAtMs);
+  }
+}
+
+/** The rows of one batch per table origin. */
+export interface BatchCounts {
+  readonly tables: ReadonlyMap<string, { read: number; filtered: number; copied: number }>;
+  /** When the newest streamed change of the batch was committed, null where there is none. */
+  readonly newestAtMs: number | null;
+}
