@@ -65,9 +65,16 @@ function privateApt(directory: string): string[] {
 
 /** The archive that apt takes this machine's own packages from. */
 async function mirror(): Promise<string> {
-  const targets = await run(['apt-get', 'indextargets', '--format', '$(REPO_URI) $(RELEASE)', 'Created-By: Packages']);
-  const archive = targets.split('\n').find((line) => /^\S+ [a-z]+$/.test(line));
-  const uri = archive?.split(' ')[0];
+  const codename = /^VERSION_CODENAME=(\w+)$/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1];
+  const targets = await run([
+    ...(['apt-get', 'indextargets', '--format', '$(ORIGIN) $(COMPONENT) $(RELEASE) $(REPO_URI)'] as const),
+    'Created-By: Packages',
+  ]);
+  const archives = targets
+    .split('\n')
+    .map((line) => /^(.*) main (\S+) (\S+)$/.exec(line) ?? [])
+    .filter(([, , release]) => release === codename || /^(old)*stable$|^testing$|^unstable$|^sid$/.test(release ?? ''));
+  const uri = (archives.find(([, origin]) => origin === 'Debian') ?? archives[0])?.[3];
   if (uri === undefined) throw new Error('apt names no Debian archive in its sources');
   return uri;
 }

@@ -89,8 +89,8 @@ export interface Recipe {
   /** Ends it quickly when its data is not wanted any more. */
   readonly abortSignal: NodeJS.Signals;
   url(port: number): string;
-  /** The version, from a real connection; throws while the server is not ready. */
-  probe(url: string): Promise<string>;
+  /** The version, from a real connection; throws while the server is not ready. `fast` as in `StartOptions`. */
+  probe(url: string, fast: boolean): Promise<string>;
   /** A program on this machine; null when there is none. */
   locate(): Promise<Program | null>;
   /** A program in our own cache or from the machine's package manager; throws when that cannot be done here. */

@@ -1,0 +1,135 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Kafka, logLevel } from 'kafkajs';
+import { announced, cached, copyDirectory } from './install.ts';
+import { java, mavenCopy } from './java.ts';
+import type { Coordinates } from './java.ts';
+import { freePort, run } from './process.ts';
+import type { Place, Program, Recipe } from './server.ts';
+
+const VERSION = '4.1.0';
+const TITLE = 'Kafka 4.1';
+const ARTIFACTS: readonly Coordinates[] = [
+  `org.apache.kafka:kafka_2.13:${VERSION}`,
+  `org.apache.kafka:kafka-tools:${VERSION}`,
+  'org.apache.logging.log4j:log4j-slf4j-impl:2.24.3',
+];
+const CLUSTER = 'MkU3OEVBNTcwNTJENDM2Qg';
+
+/** One node that is broker and controller (KRaft), whose internal topics need no second one. */
+const SETTINGS = {
+  'process.roles': 'broker,controller',
+  'node.id': '1',
+  'controller.listener.names': 'CONTROLLER',
+  'inter.broker.listener.name': 'PLAINTEXT',
+  'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+  'offsets.topic.replication.factor': '1',
+  'offsets.topic.num.partitions': '4',
+  'transaction.state.log.replication.factor': '1',
+  'transaction.state.log.min.isr': '1',
+  'transaction.state.log.num.partitions': '4',
+  'share.coordinator.state.topic.replication.factor': '1',
+  'share.coordinator.state.topic.min.isr': '1',
+  'group.initial.rebalance.delay.ms': '0',
+  'auto.create.topics.enable': 'false',
+};
+
+export const kafka: Recipe = {
+  kind: 'kafka',
+  title: TITLE,
+  variable: 'LOCKSTEP_TEST_KAFKA_BROKERS',
+  stopSignal: 'SIGTERM',
+  abortSignal: 'SIGKILL',
+  url: (port) => `127.0.0.1:${port}`,
+  probe,
+  locate: async () => null, // an unpacked Kafka is nowhere in particular
+  install,
+  prepare,
+  container: (port, { args = [] }) => ({
+    image: `apache/kafka:${VERSION}`,
+    env: { CLUSTER_ID: CLUSTER, ...environment({ ...SETTINGS, ...listeners('0.0.0.0', port, 9093), ...pairs(args) }) },
+    args: [],
+  }),
+};
+
+/** Kafka's protocol does not tell a broker's version. */
+async function probe(url: string): Promise<string> {
+  const client = new Kafka({
+    brokers: url.split(','),
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: 2000,
+    retry: { retries: 0 },
+  });
+  const admin = client.admin();
+  try {
+    await admin.connect();
+    const { brokers } = await admin.describeCluster();
+    if (brokers.length === 0) throw new Error('the broker is not registered yet');
+    return 'unknown';
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+async function install(): Promise<Program> {
+  const file = await java();
+  const libraries = await cached(`kafka-${VERSION}`, (directory) =>
+    announced(TITLE, 10, () => mavenCopy(ARTIFACTS, true, directory)),
+  );
+  return { command: [file], home: libraries, version: VERSION };
+}
+
+async function prepare({ program, dir, port, args, fast }: Place): Promise<readonly string[]> {
+  const data = join(dir, 'data');
+  await copyDirectory(await template(program), data);
+  const controller = await freePort();
+  const settings = { ...SETTINGS, ...listeners('127.0.0.1', port, controller), 'log.dirs': data, ...pairs(args) };
+  const file = join(dir, 'server.properties');
+  await writeFile(file, properties(settings));
+  return [...javaCommand(program, fast), 'kafka.Kafka', file];
+}
+
+function javaCommand(program: Program, fast: boolean): readonly [string, ...string[]] {
+  const compiler = fast ? ['-XX:TieredStopAtLevel=1'] : [];
+  const [file, ...rest] = program.command;
+  return [file, ...rest, '-Xms256m', '-Xmx1g', '-XX:+UseG1GC', ...compiler, LOGGING, '-cp', `${program.home}/*`];
+}
+
+const LOGGING = '-Dorg.apache.logging.log4j.level=WARN';
+
+/** A formatted log directory: formatting takes as long as starting. Each server gets the same cluster id. */
+async function template(program: Program): Promise<string> {
+  const directory = await cached(`template-kafka-${program.version}`, async (directory) => {
+    const data = join(directory, 'data');
+    await mkdir(data);
+    const file = join(directory, 'server.properties');
+    await writeFile(file, properties({ ...SETTINGS, ...listeners('127.0.0.1', 9092, 9093), 'log.dirs': data }));
+    await run([...javaCommand(program, true), 'kafka.tools.StorageTool', 'format', '-t', CLUSTER, '-c', file]);
+  });
+  return join(directory, 'data');
+}
+
+function listeners(address: string, port: number, controller: number): Record<string, string> {
+  return {
+    listeners: `PLAINTEXT://${address}:${port},CONTROLLER://127.0.0.1:${controller}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'controller.quorum.voters': `1@127.0.0.1:${controller}`,
+  };
+}
+
+function properties(settings: Readonly<Record<string, string>>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+}
+
+/** The image's own convention: dots become underscores. */
+function environment(settings: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [`KAFKA_${name.toUpperCase().replaceAll('.', '_')}`, value]),
+  );
+}
+
+function pairs(lines: readonly string[]): Record<string, string> {
+  return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+}
