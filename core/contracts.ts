@@ -92,7 +92,7 @@ export interface Lane {
   /** `copy` lanes bring snapshot chunks: rows that are nearly always new to the target. */
   readonly kind: 'stream' | 'copy';
   readonly batches: AsyncIterable<Batch>;
-  /** Called once a batch's checkpoint, and so all before it in the lane, is durable in the target. */
+  /** Called with each checkpoint the lane handed out, in order, once it, and so all before it in the lane, is durable in the target. */
   acknowledge(checkpoint: Checkpoint): void;
 }
 

@@ -1,4 +1,4 @@
-import type { Batch, Change } from './contracts.ts';
+import type { Batch, Change, Checkpoint } from './contracts.ts';
 import { Bell } from './signals.ts';
 
 /** What a lane may hold in memory beside the batch being applied. */
@@ -9,7 +9,8 @@ export interface GatherLimits {
 
 /**
  * Reads ahead while the consumer is busy and hands over everything that came meanwhile as one batch: batches grow with the
- * backlog and nobody waits for a timer. Stops reading at the limits (G6). A barrier is never merged.
+ * backlog and nobody waits for a timer. Stops reading at the limits (G6). A barrier is never merged. `batches` must end when `signal`
+ * aborts: a consumer that leaves early waits for the read under way.
  */
 export async function* gather(
   batches: AsyncIterable<Batch>,
@@ -20,6 +21,8 @@ export async function* gather(
   const either = AbortSignal.any([signal, stop.signal]);
   const ahead = new ReadAhead(batches, limits, either);
   const reading = ahead.read();
+  // A source may fail while the consumer is busy: its error waits here until what came before it is consumed.
+  reading.catch(() => undefined);
   try {
     for (;;) {
       const batch = ahead.take();
@@ -110,5 +113,19 @@ export function merge(batches: readonly Batch[]): Batch {
     for (const [name, token] of batch.checkpoint?.set ?? []) set.set(name, token);
   }
   const ends = batches.at(-1)?.checkpoint !== null;
-  return { changes, checkpoint: ends ? { set, drop } : null, bytes, copying, barrier: null };
+  const checkpoint = ends ? { set, drop } : null;
+  if (checkpoint !== null) {
+    mergedFrom.set(
+      checkpoint,
+      batches.flatMap((batch) => batch.checkpoint ?? []),
+    );
+  }
+  return { changes, checkpoint, bytes, copying, barrier: null };
+}
+
+const mergedFrom = new WeakMap<Checkpoint, readonly Checkpoint[]>();
+
+/** The checkpoints that a merged one was made from, in order; one that was not merged is its own. A lane knows only its own objects. */
+export function partsOf(checkpoint: Checkpoint): readonly Checkpoint[] {
+  return mergedFrom.get(checkpoint) ?? [checkpoint];
 }

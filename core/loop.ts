@@ -1,5 +1,5 @@
 import type { Barrier, Batch, Checkpoint, Lane, Source, Target } from './contracts.ts';
-import { gather, type GatherLimits } from './gather.ts';
+import { gather, partsOf, type GatherLimits } from './gather.ts';
 import type { Progress } from './progress.ts';
 import { sleep } from './signals.ts';
 import type { TableSchema } from './table.ts';
@@ -17,27 +17,29 @@ export interface Run {
 
 /**
  * The loop that drives everything: every lane of the source is read, transformed and applied in its own order, side by side with the
- * others, until all lanes have ended. The first error stops all lanes and is thrown.
+ * others, until all lanes have ended. The first error stops all lanes and is thrown; what fails after `run.signal` aborted is not.
  */
 export async function runLoop(run: Run): Promise<void> {
   const failure = new AbortController();
   const signal = AbortSignal.any([run.signal, failure.signal]);
+  const fail = (error: unknown): void => {
+    if (!run.signal.aborted) failure.abort(error);
+  };
   const running = new Set<Promise<void>>();
   try {
     await run.target.prepare(targetTables(await run.source.tables(signal), run.transforms), signal);
     for await (const lane of run.source.lanes(run.target, signal)) {
-      const driving = driveLane({ ...run, signal }, lane)
-        .catch((error: unknown) => failure.abort(error))
+      const driving = driveLane({ ...run, signal }, lane, fail)
+        .catch(fail)
         .finally(() => running.delete(driving));
       running.add(driving);
     }
     await Promise.all(running);
   } catch (error) {
-    if (!failure.signal.aborted) failure.abort(error);
+    fail(error);
   } finally {
     await Promise.all(running);
   }
-  if (run.signal.aborted) return;
   failure.signal.throwIfAborted();
 }
 
@@ -45,14 +47,24 @@ function targetTables(tables: readonly TableSchema[], transforms: Transforms): T
   return tables.map((table) => transforms.table(table)).filter((table) => table !== null);
 }
 
-async function driveLane(run: Run, lane: Lane): Promise<void> {
+/** Says `fail` before it leaves the lane: only then does a source that waits for more let go of it. */
+async function driveLane(run: Run, lane: Lane, fail: (error: unknown) => void): Promise<void> {
   for await (const read of gather(lane.batches, run.limits, run.signal)) {
-    const { batch, counts } = run.transforms.batch(read);
-    if (batch.barrier === null) await run.target.apply(lane, batch, run.signal);
-    else await applyAtBarrier(run, lane, batch, batch.barrier);
-    run.progress.applied(counts);
-    if (batch.checkpoint !== null) lane.acknowledge(batch.checkpoint);
+    try {
+      await applyBatch(run, lane, read);
+    } catch (error) {
+      fail(error);
+      throw error;
+    }
   }
+}
+
+async function applyBatch(run: Run, lane: Lane, read: Batch): Promise<void> {
+  const { batch, counts } = run.transforms.batch(read);
+  if (batch.barrier === null) await run.target.apply(lane, batch, run.signal);
+  else await applyAtBarrier(run, lane, batch, batch.barrier);
+  run.progress.applied(counts);
+  if (batch.checkpoint !== null) for (const part of partsOf(batch.checkpoint)) lane.acknowledge(part);
 }
 
 /**

@@ -44,6 +44,15 @@ export interface SourceOptions extends EndOptions {
   readonly tables: readonly string[];
   /** With `caught-up` the lanes end once everything is done that the source held when reading began. */
   readonly until: 'caught-up' | null;
+  /** For sources that copy tables before they follow changes. */
+  readonly copy?: CopySettings;
+}
+
+export interface CopySettings {
+  /** How many connections read chunks side by side. */
+  readonly readers: number;
+  /** `database.table` that may be created and written to, for sources where nothing else tells which changes are visible. */
+  readonly marker: string | null;
 }
 
 export interface TargetOptions extends EndOptions {
@@ -55,6 +64,8 @@ export interface TargetOptions extends EndOptions {
 export interface SourcePlugin<Options extends SourceOptions = SourceOptions> {
   open(options: Options): Promise<Source>;
   check(options: Options, signal: AbortSignal): Promise<readonly Check[]>;
+  /** What a target's stored entries for this source say (position, tables and their copy), in lines for people. */
+  describe?(entries: ReadonlyMap<string, string>): readonly string[];
 }
 
 /** What the app knows of a sink. `plan` changes nothing. */

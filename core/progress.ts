@@ -18,6 +18,10 @@ export class Progress {
   /** When bytes or a heartbeat last came from the source (G11). */
   lastHeardAtMs: number | null = null;
   phase: 'starting' | 'standby' | 'copying' | 'following' | 'retrying' | 'stopped' = 'starting';
+  /** How often the run was started again after an error. */
+  retries = 0;
+  /** Why the run is not working now, null while it works. */
+  failure: Failure | null = null;
 
   table(origin: string): TableProgress {
     let table = this.tables.get(origin);
@@ -40,6 +44,14 @@ export class Progress {
     this.lastAppliedAtMs = Date.now();
     if (counts.newestAtMs !== null) this.lagMs = Math.max(0, this.lastAppliedAtMs - counts.newestAtMs);
   }
+}
+
+/** An error as people see it, free of secrets. `nextTryAtMs` is null where a person must act first. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly fix: string;
+  readonly nextTryAtMs: number | null;
 }
 
 /** The rows of one batch per table origin. */

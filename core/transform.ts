@@ -5,7 +5,7 @@ import type { TableSchema } from './table.ts';
 /** An ordered list of transforms as one function over batches, compiled once per table schema. */
 export class Transforms {
   readonly #transforms: readonly Transform[];
-  readonly #compiled = new Map<TableSchema, CompiledTransform | null>();
+  readonly #compiled = new WeakMap<TableSchema, CompiledTransform | null>();
 
   constructor(transforms: readonly Transform[]) {
     this.#transforms = transforms;
@@ -22,6 +22,7 @@ export class Transforms {
     const changes: Change[] = [];
     let newestAtMs: number | null = null;
     let lastTable: TableSchema | null = null;
+    let compiled: CompiledTransform | null = null;
     let count = { read: 0, filtered: 0, copied: 0 };
     for (const change of batch.changes) {
       if (!isRowChange(change)) {
@@ -31,30 +32,18 @@ export class Transforms {
       }
       if (change.table !== lastTable) {
         lastTable = change.table;
+        compiled = this.#transforms.length === 0 ? null : this.#compile(lastTable);
         count = tables.get(lastTable.origin) ?? { read: 0, filtered: 0, copied: 0 };
         tables.set(lastTable.origin, count);
       }
       count.read += 1;
       if (change.kind === 'read') count.copied += 1;
       else newestAtMs = change.at.committedAtMs;
-      const result = this.#transforms.length === 0 ? change : this.#row(change);
+      const result = this.#transforms.length === 0 ? change : compiled && transformed(change, compiled);
       if (result === null) count.filtered += 1;
       else changes.push(result);
     }
     return { batch: { ...batch, changes }, counts: { tables, newestAtMs } };
-  }
-
-  #row(change: RowChange): RowChange | null {
-    const compiled = this.#compile(change.table);
-    if (compiled === null) return null;
-    const { table } = compiled;
-    const { at } = change;
-    const before = change.before === null ? null : compiled.row(change.before);
-    const after = change.after === null ? null : compiled.row(change.after);
-    if (after === null) return before === null ? null : { kind: 'delete', table, before, after: null, at };
-    if (change.kind === 'read') return { kind: 'read', table, before: null, after, at };
-    if (before === null) return { kind: 'insert', table, before: null, after, at };
-    return { kind: 'update', table, before, after, at };
   }
 
   #other(change: Exclude<Change, RowChange>): Change | null {
@@ -75,6 +64,17 @@ export class Transforms {
     this.#compiled.set(table, compiled);
     return compiled;
   }
+}
+
+function transformed(change: RowChange, compiled: CompiledTransform): RowChange | null {
+  const { table } = compiled;
+  const { at } = change;
+  const before = change.before === null ? null : compiled.row(change.before);
+  const after = change.after === null ? null : compiled.row(change.after);
+  if (after === null) return before === null ? null : { kind: 'delete', table, before, after: null, at };
+  if (change.kind === 'read') return { kind: 'read', table, before: null, after, at };
+  if (before === null) return { kind: 'insert', table, before: null, after, at };
+  return { kind: 'update', table, before, after, at };
 }
 
 function compileAll(transforms: readonly Transform[], table: TableSchema): CompiledTransform | null {

@@ -15,10 +15,8 @@ export async function installPackages(packages: readonly string[], title: string
   await withLock('apt', () =>
     announced(title, 15, async () => {
       await run(['apt-get', 'update']).catch(() => ''); // the lists we have may do; the installation will tell
-      await run([
-        ...['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o', 'DPkg::Lock::Timeout=300'],
-        ...['install', '-y', '--no-install-recommends', ...packages],
-      ] as const);
+      const install = ['apt-get', '-o', 'DPkg::Lock::Timeout=300', 'install', '-y', '--no-install-recommends'];
+      await run(['env', 'DEBIAN_FRONTEND=noninteractive', ...install, ...packages]);
     }),
   );
 }
@@ -32,9 +30,8 @@ export async function unpackPackage(name: string, suite: string, directory: stri
   await mkdir(join(apt, 'lists', 'partial'), { recursive: true });
   await mkdir(join(apt, 'archives', 'partial'), { recursive: true });
   await writeFile(join(apt, 'status'), '');
-  await writeFile(join(apt, 'sources.list'), `deb [signed-by=${KEYRING}] ${await mirror()} ${suite} main\n`);
   const aptGet = ['apt-get', ...privateApt(apt)] as const;
-  await run([...aptGet, 'update']);
+  await chooseArchive(aptGet, join(apt, 'sources.list'), suite);
   await run([...aptGet, '-y', '--no-install-recommends', '--download-only', 'install', name]);
   const archives = (await readdir(join(apt, 'archives'))).filter((file) => file.endsWith('.deb'));
   for (const archive of archives) await run(['dpkg-deb', '-x', join(apt, 'archives', archive), directory]);
@@ -58,23 +55,29 @@ function privateApt(directory: string): string[] {
     'Dir::Log': directory,
     'APT::Sandbox::User': '', // the directory is ours alone, so apt's own user could not write there
     'APT::Update::Post-Invoke': '',
+    'APT::Update::Error-Mode': 'any',
     'Debug::NoLocking': 'true',
   };
   return Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
 }
 
-/** The archive that apt takes this machine's own packages from. */
-async function mirror(): Promise<string> {
-  const codename = /^VERSION_CODENAME=(\w+)$/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1];
-  const targets = await run([
-    ...(['apt-get', 'indextargets', '--format', '$(ORIGIN) $(COMPONENT) $(RELEASE) $(REPO_URI)'] as const),
-    'Created-By: Packages',
-  ]);
-  const archives = targets
-    .split('\n')
-    .map((line) => /^(.*) main (\S+) (\S+)$/.exec(line) ?? [])
-    .filter(([, , release]) => release === codename || /^(old)*stable$|^testing$|^unstable$|^sid$/.test(release ?? ''));
-  const uri = (archives.find(([, origin]) => origin === 'Debian') ?? archives[0])?.[3];
-  if (uri === undefined) throw new Error('apt names no Debian archive in its sources');
-  return uri;
+/** Points apt at the first of the machine's own archives that has the suite, signed by Debian. */
+async function chooseArchive(aptGet: readonly [string, ...string[]], sources: string, suite: string): Promise<void> {
+  let failure: unknown = new Error('apt names no Debian archive in its sources');
+  for (const archive of await configuredArchives()) {
+    await writeFile(sources, `deb [signed-by=${KEYRING}] ${archive} ${suite} main\n`);
+    try {
+      await run([...aptGet, 'update']);
+      return;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+/** Where apt would take a release from, credentials included; not its updates (bookworm-updates) or security. */
+async function configuredArchives(): Promise<Set<string>> {
+  const files = await run(['apt-get', '-o', 'Debug::NoLocking=true', 'update', '--print-uris']);
+  return new Set(Array.from(files.matchAll(/^'(\S+)\/dists\/[a-z]+\/InRelease'/gm), ([, archive = '']) => archive));
 }

@@ -1,4 +1,5 @@
-import { run, findProgram, freePort, until } from './process.ts';
+import { announced } from './install.ts';
+import { freePort, run, succeeds, until } from './process.ts';
 import { afterOurEnd } from './reaper.ts';
 import type { Recipe, Server, StartOptions } from './server.ts';
 
@@ -6,13 +7,7 @@ let answers: Promise<boolean> | undefined;
 
 /** True where a Docker daemon can be reached; asked once. */
 export function dockerAnswers(): Promise<boolean> {
-  answers ??= findProgram(['docker']).then(async (docker) => {
-    if (docker === null) return false;
-    return await run([docker, 'version', '--format', '{{.Server.Version}}']).then(
-      () => true,
-      () => false,
-    );
-  });
+  answers ??= succeeds(['docker', 'version', '--format', '{{.Server.Version}}']);
   return answers;
 }
 
@@ -26,8 +21,8 @@ export async function startDocker(recipe: Recipe, options: StartOptions): Promis
   const url = recipe.url(port);
 
   const ready = () =>
-    until(120, () => recipe.probe(url, options.fast ?? false)).catch(async (failure: unknown) => {
-      const log = await run(['docker', 'logs', '--tail', '20', name]).catch(String);
+    until(120, () => recipe.probe(url)).catch(async (failure: unknown) => {
+      const log = await run(['sh', '-c', 'docker logs --tail 20 "$0" 2>&1', name]).catch(String);
       throw new Error(`${recipe.title} in Docker does not answer on ${url}:\n${log}`, { cause: failure });
     });
   const stop = async () => {
@@ -35,16 +30,34 @@ export async function startDocker(recipe: Recipe, options: StartOptions): Promis
     dismiss();
   };
 
+  await pull(image);
   const settings = Object.entries(env).flatMap(([key, value]) => ['-e', `${key}=${value}`]);
   await run(['docker', 'run', '-d', '--name', name, '-p', `127.0.0.1:${port}:${port}`, ...settings, image, ...args]);
+  const version = await ready();
   return {
-    ...{ kind: recipe.kind, url, version: await ready(), origin: `docker ${image}`, pid: null, dir: null },
-    restart: () => docker('restart').then(ready).then(() => {}),
+    kind: recipe.kind,
+    url,
+    version: version === 'unknown' ? image.slice(image.indexOf(':') + 1) : version,
+    origin: `docker ${image}`,
+    pid: null,
+    dir: null,
+    restart: async () => {
+      await docker('restart');
+      await ready();
+    },
     kill: () => docker('kill'),
-    start: () => docker('start').then(ready).then(() => {}),
+    start: async () => {
+      await docker('start');
+      await ready();
+    },
     pause: () => docker('pause'),
     resume: () => docker('unpause'),
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+async function pull(image: string): Promise<void> {
+  if (await succeeds(['docker', 'image', 'inspect', image])) return;
+  await announced(`Docker image ${image}`, 30, () => run(['docker', 'pull', '-q', image]));
 }

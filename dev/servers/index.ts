@@ -30,12 +30,6 @@ export async function startServer(kind: Kind, options: StartOptions = {}): Promi
   return await startLocal(recipe, await programFor(recipe), options);
 }
 
-/** Makes sure that `startServer` can start this kind without installing anything. Gives its version and where it is. */
-export async function installServer(kind: Kind): Promise<{ version: string; program: string }> {
-  const { command, version } = await programFor(await recipes[kind]());
-  return { version, program: command.at(-1) ?? '' };
-}
-
 /** The environment variable that names a running server of this kind. */
 export async function variableOf(kind: Kind): Promise<string> {
   return (await recipes[kind]()).variable;
@@ -47,6 +41,8 @@ async function programFor(recipe: Recipe): Promise<Program> {
   return await recipe.install().catch((failure: unknown) => {
     const why = failure instanceof Error ? failure.message : String(failure);
     const remedy = `Set ${recipe.variable}, start Docker, or install it yourself.`;
-    throw new Error(`There is no ${recipe.title} here. ${remedy} It cannot be installed for you: ${why}`, { cause: failure });
+    throw new Error(`There is no ${recipe.title} here. ${remedy} It cannot be installed for you: ${why}`, {
+      cause: failure,
+    });
   });
 }

@@ -1,4 +1,4 @@
-import { access, mkdir, rename, rm } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -41,13 +41,19 @@ export async function cached(name: string, fill: (directory: string) => Promise<
   if (await exists(final)) return final;
   return await withLock(name, async () => {
     if (await exists(final)) return final;
-    const partial = `${final}.partial`;
-    await rm(partial, { recursive: true, force: true });
-    await mkdir(partial);
+    await removeUnfinished(name);
+    const partial = await mkdtemp(`${final}${UNFINISHED}`); // what a killed installer left running writes elsewhere
     await fill(partial);
     await rename(partial, final);
     return final;
   });
+}
+
+const UNFINISHED = '.partial-';
+
+async function removeUnfinished(name: string): Promise<void> {
+  for (const entry of await readdir(cacheDirectory()))
+    if (entry.startsWith(name + UNFINISHED)) await rm(join(cacheDirectory(), entry), { recursive: true, force: true });
 }
 
 /** Tells people on stderr that something slow happens and, afterwards, how long it took. */

@@ -12,22 +12,23 @@ export async function java(): Promise<string> {
   return await program('java', 'default-jre-headless', home === undefined ? [] : [join(home, 'bin')]);
 }
 
-/** Fetches artifacts, with what they depend on if `transitive`, into a directory: as Maven is configured on this machine. */
+/** Fetches artifacts, with what they depend on if `transitive`, into a directory, as Maven is configured on this machine. */
 export async function mavenCopy(wanted: readonly Coordinates[], transitive: boolean, directory: string): Promise<void> {
   const mvn = await program('mvn', 'maven');
   const work = join(directory, 'maven');
   await mkdir(work);
-  await writeFile(join(work, 'pom.xml'), projectOf(wanted));
-  const options = [`-DoutputDirectory=${directory}`, `-DexcludeTransitive=${!transitive}`];
-  await run([mvn, '-q', '-B', '-f', join(work, 'pom.xml'), 'dependency:copy-dependencies', ...options]);
+  await writeFile(join(work, 'pom.xml'), projectOf(wanted, transitive));
+  const goal = ['dependency:copy-dependencies', `-DoutputDirectory=${directory}`];
+  await run([mvn, '-q', '-B', '-f', join(work, 'pom.xml'), ...goal]);
   await rm(work, { recursive: true });
 }
 
-function projectOf(wanted: readonly Coordinates[]): string {
+function projectOf(wanted: readonly Coordinates[], transitive: boolean): string {
+  const nothingElse = '<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>';
   const dependencies = wanted.map((coordinates) => {
     const [group, artifact, version, type = 'jar', classifier = ''] = coordinates.split(':');
     return `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>
-      <type>${type}</type><classifier>${classifier}</classifier></dependency>`;
+      <type>${type}</type><classifier>${classifier}</classifier>${transitive ? '' : nothingElse}</dependency>`;
   });
   return `<project><modelVersion>4.0.0</modelVersion><groupId>lockstep</groupId><artifactId>servers</artifactId>
     <version>1</version><dependencies>${dependencies.join('\n')}</dependencies></project>`;
@@ -36,7 +37,11 @@ function projectOf(wanted: readonly Coordinates[]): string {
 async function program(name: string, debianPackage: string, directories: readonly string[] = []): Promise<string> {
   const found = await findProgram([name], directories);
   if (found !== null) return found;
-  await installPackages([debianPackage], debianPackage, `there is no ${name}: apt-get install ${debianPackage}, or the like`);
+  await installPackages(
+    [debianPackage],
+    debianPackage,
+    `there is no ${name}: apt-get install ${debianPackage}, or the like`,
+  );
   const installed = await findProgram([name]);
   if (installed === null) throw new Error(`${debianPackage} was installed and brought no ${name}`);
   return installed;

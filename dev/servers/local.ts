@@ -87,13 +87,14 @@ class LocalServer implements Server {
     const running = launch(this.#command, this.dir, this.#user);
     this.#running = running;
     try {
-      this.version = await until(
+      const version = await until(
         READY_SECONDS,
-        () => this.#recipe.probe(this.url, this.#place.fast),
+        () => this.#recipe.probe(this.url),
         () => {
           if (running.ended !== null) throw new Error(`it ended with ${running.ended}`);
         },
       );
+      this.version = version === 'unknown' ? this.#place.program.version : version;
     } catch (failure) {
       const log = await readFile(join(this.dir, 'server.log'), 'utf8').catch(() => '');
       const why = failure instanceof Error ? failure.message : String(failure);
@@ -121,7 +122,6 @@ class LocalServer implements Server {
   }
 
   async stop(): Promise<void> {
-    await this.resume();
     await this.#end(this.#recipe.abortSignal);
     await rm(this.dir, { recursive: true, force: true, maxRetries: 3 });
     this.#watch?.();
@@ -132,6 +132,7 @@ class LocalServer implements Server {
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
+    await this.resume(); // what is frozen would not end
     if (this.pid !== null) send(this.pid, signal);
     await this.#gone();
   }

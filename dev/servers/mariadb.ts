@@ -70,7 +70,8 @@ async function template(program: Program, options: readonly string[]): Promise<s
   const directory = await cached(`template-mariadb-${program.version}-${key}`, async (directory) => {
     const data = join(directory, 'data');
     const once = ['--auth-root-authentication-method=normal', '--skip-test-db', '--innodb-flush-method=nosync'];
-    await run([program.home, ...basics(data), ...once, ...options]);
+    const anyHost = '--force'; // also where the machine's own name does not resolve
+    await run([program.home, anyHost, ...basics(data), ...once, ...options]);
     const input = `FLUSH PRIVILEGES;\n${ROOT_SQL}`;
     await run([...program.command, ...basics(data), '--bootstrap', ...options], { input });
     await rm(join(data, 'ibtmp1'), { force: true });

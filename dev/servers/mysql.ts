@@ -8,7 +8,7 @@ import { findProgram, isRoot, run } from './process.ts';
 import type { Place, Program, Recipe } from './server.ts';
 
 const TITLE = 'MySQL 9.7';
-const GTID = ['--gtid-mode=ON', '--enforce-gtid-consistency=ON'];
+const SETTINGS = ['--gtid-mode=ON', '--enforce-gtid-consistency=ON', '--secure-file-priv=', '--mysqlx=OFF'];
 
 export const mysql: Recipe = {
   kind: 'mysql',
@@ -24,13 +24,16 @@ export const mysql: Recipe = {
   container: (port, { args = [], fast = false }) => ({
     image: 'mysql:9.7',
     env: { MYSQL_ROOT_PASSWORD: PASSWORD },
-    args: [...sourceSettings(port, fast), ...GTID, ...args],
+    args: [...sourceSettings(port, fast), ...SETTINGS, ...args],
   }),
 };
 
 /** MariaDB installs a `mysqld` too: only the version tells. */
 async function locate(): Promise<Program | null> {
-  const file = await findProgram(['mysqld'], ['/usr/sbin', '/usr/local/sbin', '/usr/local/mysql/bin', '/opt/mysql/bin']);
+  const file = await findProgram(
+    ['mysqld'],
+    ['/usr/sbin', '/usr/local/sbin', '/usr/local/mysql/bin', '/opt/mysql/bin'],
+  );
   if (file === null) return null;
   const version = await run([file, '--version']);
   if (/mariadb/i.test(version)) return null;
@@ -67,11 +70,9 @@ async function prepare(place: Place): Promise<readonly string[]> {
     ...program.command,
     ...basics(program, data),
     ...sourceSettings(port, fast),
-    ...GTID,
+    ...SETTINGS,
     '--bind-address=127.0.0.1',
     '--socket=mysql.sock',
-    '--mysqlx=OFF',
-    '--secure-file-priv=',
     ...(fast ? ['--innodb-flush-method=nosync'] : []),
     ...args,
   ];

@@ -1,11 +1,12 @@
-import { chown, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import pg from 'pg';
+import { Client } from 'pg';
 import { installPackages } from './debian.ts';
 import { cached, copyDirectory } from './install.ts';
 import { findProgram, isRoot, run, systemUser } from './process.ts';
 import type { SystemUser } from './process.ts';
+import { afterOurEnd } from './reaper.ts';
 import type { Place, Program, Recipe } from './server.ts';
 
 const PASSWORD = 'pw';
@@ -32,7 +33,7 @@ export const postgres: Recipe = {
 };
 
 async function probe(url: string): Promise<string> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000 });
   client.on('error', () => {}); // the failed query tells
   try {
     await client.connect();
@@ -46,7 +47,10 @@ async function probe(url: string): Promise<string> {
 /** The newest that Debian installed, else what is on PATH. `home` holds the programs, initdb among them. */
 async function locate(): Promise<Program | null> {
   const releases = (await readdir(DEBIAN).catch(() => [])).sort((a, b) => Number(b) - Number(a));
-  const file = await findProgram(['postgres'], [...releases.map((release) => join(DEBIAN, release, 'bin')), '/usr/pgsql/bin']);
+  const file = await findProgram(
+    ['postgres'],
+    [...releases.map((release) => join(DEBIAN, release, 'bin')), '/usr/pgsql/bin'],
+  );
   if (file === null) return null;
   const version = /\d+(\.\d+)*/.exec(await run([file, '--version']))?.[0] ?? 'unknown';
   return { command: [file], home: dirname(file), version };
@@ -76,7 +80,8 @@ function settings(port: number, fast: boolean, args: readonly string[]): string[
 async function template(program: Program): Promise<string> {
   const directory = await cached(`template-postgres-${program.version}`, async (directory) => {
     const user = isRoot() ? await systemUser(USER) : null;
-    if (isRoot() && user === null) throw new Error(`PostgreSQL does not run as root, and there is no user ${USER} here`);
+    if (isRoot() && user === null)
+      throw new Error(`PostgreSQL does not run as root, and there is no user ${USER} here`);
     await initialise(program, join(directory, 'data'), user);
   });
   return join(directory, 'data');
@@ -84,15 +89,16 @@ async function template(program: Program): Promise<string> {
 
 async function initialise(program: Program, final: string, user: SystemUser | null): Promise<void> {
   const work = await mkdtemp(join(tmpdir(), 'lockstep-initdb-'));
+  const remove = afterOurEnd('rm -rf "$1"', work);
   try {
     const password = join(work, 'password');
     await writeFile(password, PASSWORD);
-    if (user !== null) await chown(work, user.uid, user.gid);
+    if (user !== null) for (const path of [work, password]) await chown(path, user.uid, user.gid);
     const command = [join(program.home, 'initdb'), '--no-sync', '-D', join(work, 'data'), '-U', USER] as const;
     const options = ['-E', 'UTF8', '--locale=C.UTF-8', '--auth=scram-sha-256', `--pwfile=${password}`];
     await run([...command, ...options], { cwd: work, ...(user === null ? {} : { user }) });
     await copyDirectory(join(work, 'data'), final);
   } finally {
-    await rm(work, { recursive: true, force: true });
+    remove();
   }
 }

@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import type { Server } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -34,11 +35,23 @@ export async function run(command: readonly [string, ...string[]], options: RunO
     child.on('close', (code, signal) => resolve(String(code ?? signal)));
   });
   if (code === '0') return Buffer.concat(output).toString();
-  throw new Error(`${command.join(' ')} ended with ${code}:\n${lastLines(Buffer.concat(everything).toString(), 15)}`);
+  const said = lastLines(Buffer.concat(everything).toString(), 15).replaceAll(/\/\/[^/@\s]+@/g, '//***@'); // no passwords
+  throw new Error(`${command.join(' ')} ended with ${code}:\n${said}`);
+}
+
+/** Whether a command can be run and ends well. */
+export async function succeeds(command: readonly [string, ...string[]]): Promise<boolean> {
+  return await run(command).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The path of the first of these programs that is here: on PATH, or in one of the directories given. */
-export async function findProgram(names: readonly string[], directories: readonly string[] = []): Promise<string | null> {
+export async function findProgram(
+  names: readonly string[],
+  directories: readonly string[] = [],
+): Promise<string | null> {
   const path = (process.env['PATH'] ?? '').split(delimiter).filter((directory) => directory !== '');
   for (const name of names) {
     for (const directory of [...path, ...directories]) {
@@ -64,27 +77,29 @@ export function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-const given = new Set<number>();
-
 /**
  * A TCP port of 127.0.0.1 that nobody listens on. It lies below the range from which the system takes the ports of
- * outgoing connections, so that no client can be sitting on it when a killed server comes back.
+ * outgoing connections, so that no client can be sitting on it when a killed server comes back. No other call gives the
+ * same port while this process lives, in whatever process: we listen on it ourselves, on another loopback address.
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const port = randomInt(15_000, 32_000);
-    if (given.has(port) || !(await canListen(port))) continue;
-    given.add(port);
+    if ((await listen('127.0.0.2', port)) === 'EADDRINUSE') continue; // macOS does not have the address: no reservation
+    const probe = await listen('127.0.0.1', port);
+    if (typeof probe === 'string') continue;
+    await new Promise((resolve) => probe.close(resolve));
     return port;
   }
   throw new Error('no free port between 15000 and 32000');
 }
 
-function canListen(port: number): Promise<boolean> {
+/** A listening server that does not keep this process alive, or the system's code for why there is none. */
+function listen(address: string, port: number): Promise<Server | string> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    server.once('error', (failure) => resolve('code' in failure ? String(failure.code) : failure.message));
+    server.listen(port, address, () => resolve(server.unref()));
   });
 }
 
@@ -92,7 +107,11 @@ function canListen(port: number): Promise<boolean> {
  * Tries until `attempt` gives something, every 50 ms. Throws the last failure after `seconds`, and at once what
  * `hopeless` throws.
  */
-export async function until<T>(seconds: number, attempt: () => Promise<T>, hopeless: () => void = () => {}): Promise<T> {
+export async function until<T>(
+  seconds: number,
+  attempt: () => Promise<T>,
+  hopeless: () => void = () => {},
+): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     hopeless();

@@ -16,8 +16,11 @@ export function watchOver(dir: string, signal: NodeJS.Signals): () => void {
   return afterOurEnd(REAP, dir, signal.slice('SIG'.length));
 }
 
+/** What was paused must go on before it can end. A dead process may go on to be seen for a while: hence the 5 s. */
 const REAP = `
-pid=$(cat "$1/pid" 2>/dev/null) && kill -CONT "$pid" && kill "-$2" "$pid" && {
+pid=$(cat "$1/pid") && {
+  kill -CONT "$pid" $(cat "/proc/$pid/task/$pid/children")
+  kill "-$2" "$pid"
   tries=0
   while kill -0 "$pid" && [ $tries -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
   kill -KILL "$pid"

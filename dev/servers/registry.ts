@@ -22,7 +22,7 @@ export const registry: Recipe = {
   prepare,
   container: (port, { args = [] }) => ({
     image: `apicurio/apicurio-registry-mem:${VERSION}`,
-    env: { QUARKUS_HTTP_PORT: String(port), JAVA_OPTIONS: args.join(' ') },
+    env: environment([`quarkus.http.port=${port}`, ...args]),
     args: [],
   }),
 };
@@ -53,14 +53,26 @@ async function install(): Promise<Program> {
   return { command: [file], home: directory, version: VERSION };
 }
 
-/** Schemas are kept in a file, so that they are still there after a restart. */
+/** Schemas are kept in a file and written at each commit, so that they survive `restart()` and `kill()`. */
 async function prepare({ program, dir, port, args, fast }: Place): Promise<readonly string[]> {
   return [
     ...program.command,
-    ...['-Xms64m', '-Xmx512m', ...(fast ? ['-XX:TieredStopAtLevel=1'] : [])],
-    ...[`-Dquarkus.http.host=127.0.0.1`, `-Dquarkus.http.port=${port}`],
-    `-Dregistry.datasource.url=jdbc:h2:file:${join(dir, 'data', 'registry')}`,
-    ...args,
-    ...['-jar', join(program.home, `apicurio-registry-app-${VERSION}-runner.jar`)],
+    '-Xms64m',
+    '-Xmx512m',
+    ...(fast ? ['-XX:TieredStopAtLevel=1'] : []),
+    '-Dquarkus.http.host=127.0.0.1',
+    `-Dquarkus.http.port=${port}`,
+    `-Dquarkus.datasource.jdbc.url=jdbc:h2:file:${join(dir, 'data', 'registry')};WRITE_DELAY=0`,
+    ...args.map((setting) => `-D${setting}`),
+    '-jar',
+    join(program.home, `apicurio-registry-app-${VERSION}-runner.jar`),
   ];
+}
+
+/** Quarkus reads a setting from a variable of its name, too: quarkus.http.port from QUARKUS_HTTP_PORT. */
+function environment(settings: readonly string[]): Record<string, string> {
+  const pairs = settings.map((setting) => /^([^=]*)=(.*)$/s.exec(setting) ?? []);
+  return Object.fromEntries(
+    pairs.map(([, name = '', value = '']) => [name.toUpperCase().replaceAll(/\W/g, '_'), value]),
+  );
 }

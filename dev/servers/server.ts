@@ -6,11 +6,15 @@ export type Kind = (typeof KINDS)[number];
 export interface StartOptions {
   /**
    * Added to the server's own settings, and stronger than they are. Command line options for a database
-   * (`--binlog-format=STATEMENT`), `name=value` lines for Kafka, `-Dname=value` for the registry.
+   * (`--binlog-format=STATEMENT`), `name=value` settings for Kafka and the registry.
    * A server with its own arguments never comes from a URL in the environment.
    */
   readonly args?: readonly string[];
-  /** Do without fsync. The data survives `kill()`, but not the end of the machine. Default: as durable as in production. */
+  /**
+   * Do without fsync, and with less of a compiler in Java: everything survives `kill()`, but not the machine's end.
+   * MongoDB always syncs: it can only leave that out together with what it owes its clients after a crash.
+   * Default: as durable as in production.
+   */
   readonly fast?: boolean;
   /** Never take the server from a URL in the environment, because this one will be killed or paused. */
   readonly own?: boolean;
@@ -89,8 +93,8 @@ export interface Recipe {
   /** Ends it quickly when its data is not wanted any more. */
   readonly abortSignal: NodeJS.Signals;
   url(port: number): string;
-  /** The version, from a real connection; throws while the server is not ready. `fast` as in `StartOptions`. */
-  probe(url: string, fast: boolean): Promise<string>;
+  /** The version, from a real connection; throws while the server is not ready. */
+  probe(url: string): Promise<string>;
   /** A program on this machine; null when there is none. */
   locate(): Promise<Program | null>;
   /** A program in our own cache or from the machine's package manager; throws when that cannot be done here. */

@@ -1,0 +1,208 @@
+/** A table named in a statement; `database` is the session's where the statement names none. */
+export interface NamedTable {
+  readonly database: string;
+  readonly table: string;
+}
+
+/** What a QUERY event's statement is to us. `tables` are those whose shape or existence it changes. */
+export type Statement =
+  | {
+      readonly kind:
+        | 'begin'
+        | 'commit'
+        | 'rollback'
+        | 'savepoint'
+        | 'rollback-to'
+        | 'xa'
+        | 'rows'
+        | 'nothing'
+        | 'unknown';
+    }
+  | { readonly kind: 'truncate' | 'create' | 'alter' | 'drop' | 'rename'; readonly tables: readonly NamedTable[] }
+  | { readonly kind: 'drop-database'; readonly database: string };
+
+/** Statements that never touch the shape or the rows of a table we follow. */
+const harmless = new Set([
+  'GRANT',
+  'REVOKE',
+  'SET',
+  'FLUSH',
+  'ANALYZE',
+  'OPTIMIZE',
+  'REPAIR',
+  'CHECK',
+  'CHECKSUM',
+  'USE',
+  'COMMENT',
+  'INSTALL',
+  'UNINSTALL',
+  'RESET',
+  'SIGNAL',
+  'DO',
+  'KILL',
+  'SHUTDOWN',
+  'LOCK',
+  'UNLOCK',
+  'BINLOG',
+  'CALL',
+  'DELIMITER',
+  'PURGE',
+  'CHANGE',
+  'START',
+  'HANDLER',
+  'IMPORT',
+  'CACHE',
+  'SHOW',
+]);
+
+/** Reads a statement no further than needed to know its kind and tables. Never fails: what is not understood is `unknown`. */
+export function classify(statement: string, database: string): Statement {
+  const tokens = tokenize(statement);
+  const first = tokens[0]?.toUpperCase() ?? '';
+  const second = tokens[1]?.toUpperCase() ?? '';
+  switch (first) {
+    case '':
+      return { kind: 'nothing' };
+    case 'BEGIN':
+      return { kind: 'begin' };
+    case 'COMMIT':
+      return { kind: 'commit' };
+    case 'ROLLBACK':
+      return { kind: tokens.slice(1, 3).some((token) => token.toUpperCase() === 'TO') ? 'rollback-to' : 'rollback' };
+    case 'SAVEPOINT':
+    case 'RELEASE':
+      return { kind: 'savepoint' };
+    case 'XA':
+      return { kind: 'xa' };
+    case 'INSERT':
+    case 'UPDATE':
+    case 'DELETE':
+    case 'REPLACE':
+    case 'LOAD':
+      return { kind: 'rows' };
+    case 'TRUNCATE':
+      return { kind: 'truncate', tables: tableNames(tokens, second === 'TABLE' ? 2 : 1, database).tables };
+    case 'RENAME':
+      return second === 'TABLE' || second === 'TABLES'
+        ? { kind: 'rename', tables: renamed(tokens, database) }
+        : { kind: 'nothing' };
+    case 'CREATE':
+    case 'ALTER':
+    case 'DROP':
+      return definition(first, tokens, database);
+    default:
+      return { kind: harmless.has(first) ? 'nothing' : 'unknown' };
+  }
+}
+
+const objects = new Set([
+  'TABLE',
+  'TABLES',
+  'INDEX',
+  'DATABASE',
+  'SCHEMA',
+  'VIEW',
+  'TRIGGER',
+  'PROCEDURE',
+  'FUNCTION',
+  'EVENT',
+  'USER',
+  'ROLE',
+  'SERVER',
+  'SEQUENCE',
+  'TABLESPACE',
+  'UNDO',
+  'LOGFILE',
+  'PACKAGE',
+  'SPATIAL',
+  'RESOURCE',
+  'INSTANCE',
+  'LIBRARY',
+]);
+
+/** CREATE, ALTER, DROP: what kind of object comes first among words such as OR REPLACE, UNIQUE, DEFINER=…, TEMPORARY. */
+function definition(verb: 'CREATE' | 'ALTER' | 'DROP', tokens: readonly string[], database: string): Statement {
+  const at = tokens.findIndex((token, i) => i > 0 && objects.has(token.toUpperCase()));
+  const object = at < 0 ? '' : (tokens[at]?.toUpperCase() ?? '');
+  const temporary = tokens.slice(1, at).some((token) => token.toUpperCase() === 'TEMPORARY');
+  if ((object === 'DATABASE' || object === 'SCHEMA') && verb === 'DROP') {
+    return { kind: 'drop-database', database: identifier(tokens[skipIfExists(tokens, at + 1)] ?? '') };
+  }
+  if ((object !== 'TABLE' && object !== 'TABLES') || temporary) return { kind: object === '' ? 'unknown' : 'nothing' };
+  const { tables } = tableNames(tokens, skipIfExists(tokens, at + 1), database, verb === 'DROP');
+  if (verb === 'CREATE') return { kind: 'create', tables };
+  if (verb === 'DROP') return { kind: 'drop', tables };
+  return tokens.some((token, i) => token.toUpperCase() === 'RENAME' && isTableRename(tokens[i + 1]))
+    ? { kind: 'rename', tables: [...tables, ...renameTargets(tokens, database)] }
+    : { kind: 'alter', tables };
+}
+
+/** ALTER TABLE … RENAME [TO|AS] name, but not RENAME COLUMN, INDEX, KEY. */
+function isTableRename(next: string | undefined): boolean {
+  return next !== undefined && !['COLUMN', 'INDEX', 'KEY'].includes(next.toUpperCase());
+}
+
+function renameTargets(tokens: readonly string[], database: string): readonly NamedTable[] {
+  const at = tokens.findIndex((token, i) => token.toUpperCase() === 'RENAME' && isTableRename(tokens[i + 1])) + 1;
+  const name = ['TO', 'AS', '='].includes(tokens[at]?.toUpperCase() ?? '') ? at + 1 : at;
+  return tableNames(tokens, name, database).tables;
+}
+
+function renamed(tokens: readonly string[], database: string): NamedTable[] {
+  const found: NamedTable[] = [];
+  let at = skipIfExists(tokens, 2);
+  while (at < tokens.length) {
+    const { tables, next } = tableNames(tokens, at, database);
+    found.push(...tables);
+    at = next;
+    while (at < tokens.length && !(tokens[at] === ',' || tokens[at]?.toUpperCase() === 'TO')) at += 1;
+    at += 1;
+  }
+  return found;
+}
+
+function skipIfExists(tokens: readonly string[], at: number): number {
+  if (tokens[at]?.toUpperCase() !== 'IF') return at;
+  return tokens[at + 1]?.toUpperCase() === 'NOT' ? at + 3 : at + 2;
+}
+
+/** `a`, `db.a`, and with `list` also `a, b`. */
+function tableNames(
+  tokens: readonly string[],
+  start: number,
+  database: string,
+  list = false,
+): { tables: NamedTable[]; next: number } {
+  const tables: NamedTable[] = [];
+  let at = start;
+  for (;;) {
+    const name = tokens[at];
+    if (name === undefined) break;
+    if (tokens[at + 1] === '.') {
+      tables.push({ database: identifier(name), table: identifier(tokens[at + 2] ?? '') });
+      at += 3;
+    } else {
+      tables.push({ database, table: identifier(name) });
+      at += 1;
+    }
+    if (!list || tokens[at] !== ',') break;
+    at += 1;
+  }
+  return { tables, next: at };
+}
+
+function identifier(token: string): string {
+  const [quoteMark] = token;
+  return quoteMark === '`' || quoteMark === '"' ? token.slice(1, -1).replaceAll(quoteMark.repeat(2), quoteMark) : token;
+}
+
+/** Comments go, but what stands in an executable one (`/*!40100 …`) stays. */
+const tokenPattern = /`(?:[^`]|``)*`|"(?:[^"\\]|\\.|"")*"|'(?:[^'\\]|\\.|'')*'|[\p{L}\p{N}_$@]+|[^\s]/gsu;
+
+function tokenize(statement: string): string[] {
+  const plain = statement
+    .replaceAll(/\/\*(?:M?!\d*)([\s\S]*?)\*\//g, ' $1 ')
+    .replaceAll(/\/\*[\s\S]*?\*\//g, ' ')
+    .replaceAll(/(?:--\s|#)[^\n]*/g, ' ');
+  return plain.match(tokenPattern) ?? [];
+}

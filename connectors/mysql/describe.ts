@@ -1,0 +1,28 @@
+import { describePosition, parsePosition } from './position.ts';
+import { parseRange } from './snapshot/ranges.ts';
+import { parseTable, streamEntry } from './tables.ts';
+
+/** What a target's stored tokens say, in lines for people. */
+export function describeEntries(entries: ReadonlyMap<string, string>): readonly string[] {
+  const lines: string[] = [];
+  const stream = entries.get(streamEntry);
+  lines.push(
+    stream === undefined ? 'position  nothing copied yet' : `position  ${describePosition(parsePosition(stream))}`,
+  );
+  for (const [name, token] of [...entries].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    if (!name.startsWith('table/')) continue;
+    const origin = name.slice('table/'.length);
+    const { state } = parseTable(token);
+    lines.push(`${origin}  ${state === 'following' ? 'following' : describeCopy(origin, entries)}`);
+  }
+  return lines;
+}
+
+function describeCopy(origin: string, entries: ReadonlyMap<string, string>): string {
+  const prefix = `range/${origin}/`;
+  const ranges = [...entries].filter(([name]) => name.startsWith(prefix)).map(([, token]) => parseRange(0, token));
+  if (ranges.length === 0) return 'waiting to be copied';
+  const rows = ranges.reduce((sum, range) => sum + range.rows, 0);
+  const done = ranges.filter((range) => range.done).length;
+  return `copying: ${rows.toLocaleString('en')} rows, ${done} of ${ranges.length} ranges done`;
+}

@@ -1,0 +1,11 @@
+import type { SourcePlugin } from '../../core/plugin.ts';
+import { checkSource } from './check.ts';
+import { describeEntries } from './describe.ts';
+import { MysqlSource } from './source.ts';
+
+/** MySQL and MariaDB as sources. */
+export const mysql: SourcePlugin = {
+  open: (options) => Promise.resolve(new MysqlSource(options)),
+  check: checkSource,
+  describe: describeEntries,
+};

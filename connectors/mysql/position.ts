@@ -1,0 +1,94 @@
+import { LockstepError } from '../../core/errors.ts';
+import { GtidSet } from './gtid-set.ts';
+
+/** A place in a server's binary log: everything before `offset` of `file` and in older files. */
+export interface Place {
+  readonly file: string;
+  readonly offset: number;
+  /** MySQL: the server's UUID. MariaDB: its server id. Places of different servers do not compare. */
+  readonly server: string;
+}
+
+/** MariaDB's GTID position: the last transaction of each domain. */
+export type DomainPositions = ReadonlyMap<number, { readonly server: number; readonly sequence: number }>;
+
+/** Where the stream stands. The GTIDs say where to start again, the place compares quickly on one server. */
+export type Position =
+  | { readonly by: 'gtid'; readonly set: GtidSet; readonly place: Place }
+  | { readonly by: 'domain'; readonly domains: DomainPositions; readonly place: Place }
+  | { readonly by: 'place'; readonly place: Place };
+
+/** A position as the token that targets store. */
+export function formatPosition(position: Position): string {
+  const { place } = position;
+  switch (position.by) {
+    case 'gtid':
+      return JSON.stringify({ gtid: position.set.toString(), ...place });
+    case 'domain':
+      return JSON.stringify({ domains: formatDomains(position.domains), ...place });
+    case 'place':
+      return JSON.stringify(place);
+  }
+}
+
+/** A stored token as a position. Errors: BUG for a token that is not ours. */
+export function parsePosition(token: string): Position {
+  const stored: unknown = JSON.parse(token);
+  if (typeof stored !== 'object' || stored === null) throw foreign(token);
+  const fields = stored as Record<string, unknown>;
+  const place = parsePlace(fields, token);
+  if (typeof fields['gtid'] === 'string') return { by: 'gtid', set: GtidSet.parse(fields['gtid']), place };
+  if (typeof fields['domains'] === 'string') return { by: 'domain', domains: parseDomains(fields['domains']), place };
+  return { by: 'place', place };
+}
+
+export function parsePlace(fields: Record<string, unknown>, token: string): Place {
+  const { file, offset, server } = fields;
+  if (typeof file !== 'string' || typeof offset !== 'number' || typeof server !== 'string') throw foreign(token);
+  return { file, offset, server };
+}
+
+function foreign(token: string): LockstepError {
+  return new LockstepError(
+    'BUG',
+    `the target holds a position that MySQL positions do not look like: ${token.slice(0, 200)}`,
+  );
+}
+
+/** Reads `0-1-100,1-2-5` (domain-server-sequence). */
+export function parseDomains(text: string): DomainPositions {
+  const domains = new Map<number, { server: number; sequence: number }>();
+  for (const part of text.split(',').filter((piece) => piece !== '')) {
+    const [domain, server, sequence] = part.split('-').map(Number);
+    if (domain === undefined || server === undefined || sequence === undefined)
+      throw new LockstepError('BUG', `not a MariaDB GTID: ${part}`);
+    domains.set(domain, { server, sequence });
+  }
+  return domains;
+}
+
+export function formatDomains(domains: DomainPositions): string {
+  return [...domains].map(([domain, { server, sequence }]) => `${domain}-${server}-${sequence}`).join(',');
+}
+
+/** Negative, zero or positive as `a` is before, at or behind `b` in the log of one server. */
+export function comparePlaces(a: Place, b: Place): number {
+  return fileNumber(a.file) - fileNumber(b.file) || a.offset - b.offset;
+}
+
+function fileNumber(file: string): number {
+  return Number(file.slice(file.lastIndexOf('.') + 1));
+}
+
+/** The position in words for people. */
+export function describePosition(position: Position): string {
+  const { file, offset } = position.place;
+  switch (position.by) {
+    case 'gtid':
+      return `${position.set.toString() || '(empty GTID set)'} (${file}:${offset})`;
+    case 'domain':
+      return `${formatDomains(position.domains) || '(no GTID yet)'} (${file}:${offset})`;
+    case 'place':
+      return `${file}:${offset}`;
+  }
+}

@@ -1,0 +1,181 @@
+import { LockstepError } from '../../core/errors.ts';
+import { askValue, type Asker } from './connect.ts';
+import { GtidSet } from './gtid-set.ts';
+import { parseDomains, type Place, type Position } from './position.ts';
+
+/** What we need to know of the server before reading; asked once per connection. */
+export interface Server {
+  readonly flavour: 'mysql' | 'mariadb';
+  readonly version: string;
+  /** How the stream is addressed: by GTID set, by MariaDB's domains, or by file and offset. */
+  readonly addressing: Position['by'];
+  /** The server's UUID (MySQL) or server id (MariaDB). */
+  readonly id: string;
+  readonly fullMetadata: boolean;
+  readonly variables: ReadonlyMap<string, string>;
+}
+
+const asked = [
+  'version',
+  'log_bin',
+  'binlog_format',
+  'binlog_row_image',
+  'binlog_row_metadata',
+  'binlog_checksum',
+  'gtid_mode',
+  'server_uuid',
+  'server_id',
+  'log_bin_compress',
+  'lower_case_table_names',
+];
+
+export async function readServer(session: Asker, signal: AbortSignal): Promise<Server> {
+  const rows = await session.query(
+    `SHOW GLOBAL VARIABLES WHERE Variable_name IN (${asked.map((name) => `'${name}'`).join(',')})`,
+    signal,
+  );
+  const variables = new Map(rows.map((row) => [(row['variable_name'] ?? '').toLowerCase(), row['value'] ?? '']));
+  const version = variables.get('version') ?? '';
+  const mariadb = /mariadb/i.test(version);
+  const byGtid = variables.get('gtid_mode')?.toUpperCase() === 'ON';
+  return {
+    flavour: mariadb ? 'mariadb' : 'mysql',
+    version,
+    addressing: mariadb ? 'domain' : byGtid ? 'gtid' : 'place',
+    id: (mariadb ? variables.get('server_id') : variables.get('server_uuid')) ?? '',
+    fullMetadata: variables.get('binlog_row_metadata')?.toUpperCase() === 'FULL',
+    variables,
+  };
+}
+
+/** Refuses a server whose binlog cannot be followed. Errors: SOURCE_BINLOG_OFF, SOURCE_BINLOG_FORMAT, SOURCE_ROW_IMAGE. */
+export function requireReadable(server: Server, where: string): void {
+  const is = (name: string): string => server.variables.get(name)?.toUpperCase() ?? '';
+  if (!['ON', '1'].includes(is('log_bin'))) {
+    throw new LockstepError('SOURCE_BINLOG_OFF', `${where} writes no binary log`, {
+      fix: 'start the server with log_bin (and binlog_format=ROW)',
+    });
+  }
+  if (is('binlog_format') !== 'ROW' && is('binlog_format') !== '') {
+    throw new LockstepError(
+      'SOURCE_BINLOG_FORMAT',
+      `${where} has binlog_format=${is('binlog_format')}, so changes are statements and not rows`,
+      {
+        fix: "SET GLOBAL binlog_format = 'ROW';  sessions that are already open keep the old one until they reconnect",
+      },
+    );
+  }
+  if (is('binlog_row_image') !== 'FULL' && is('binlog_row_image') !== '') {
+    throw new LockstepError(
+      'SOURCE_ROW_IMAGE',
+      `${where} has binlog_row_image=${is('binlog_row_image')}, so the old values of a change are missing`,
+      {
+        fix: "SET GLOBAL binlog_row_image = 'FULL';  sessions that are already open keep the old one until they reconnect",
+      },
+    );
+  }
+}
+
+/** The end of the binary log: it lists at least what is visible. Needs REPLICATION CLIENT (MariaDB: BINLOG MONITOR). */
+export async function readLogEnd(session: Asker, server: Server, signal: AbortSignal): Promise<Place> {
+  const statement =
+    server.flavour === 'mysql' && newerThan(server.version, 8, 2) ? 'SHOW BINARY LOG STATUS' : 'SHOW MASTER STATUS';
+  const [row] = await session.query(statement, signal);
+  if (row === undefined)
+    throw new LockstepError('SOURCE_BINLOG_OFF', `${session.where} writes no binary log`, {
+      fix: 'start the server with log_bin',
+    });
+  return { file: row['file'] ?? '', offset: Number(row['position']), server: server.id };
+}
+
+/** True for `major.minor` and later. */
+export function newerThan(version: string, major: number, minor: number): boolean {
+  const [a = 0, b = 0] = version.split('.').map(Number);
+  return a > major || (a === major && b >= minor);
+}
+
+/**
+ * A position that lists only what is visible: everything up to it can be read by a transaction that starts now.
+ * MySQL with GTIDs: the executed set (a transaction joins it after the engine's commit). MariaDB: inside a transaction with
+ * a consistent snapshot, its exact position. MySQL without GTIDs: the log's end, once a later marker write has committed,
+ * for commits become visible in the log's order. Errors: SOURCE_SNAPSHOT_POSITION.
+ */
+export async function readVisiblePosition(
+  session: Asker,
+  server: Server,
+  marker: string | null,
+  signal: AbortSignal,
+): Promise<Position> {
+  if (server.addressing === 'domain') return readSnapshotPosition(session, server, signal);
+  if (server.addressing === 'gtid') {
+    const set = GtidSet.parse((await askValue(session, 'SELECT @@global.gtid_executed', signal)) ?? '');
+    return { by: 'gtid', set, place: await readLogEnd(session, server, signal) };
+  }
+  if (marker === null) {
+    throw new LockstepError(
+      'SOURCE_SNAPSHOT_POSITION',
+      `${session.where} has no GTIDs, so a lock-free snapshot cannot tell which transactions it has seen`,
+      {
+        fix: 'turn GTIDs on (online: gtid_mode OFF_PERMISSIVE, ON_PERMISSIVE, then ON), or set source.copy.marker to a table that Lockstep may create and write, e.g. lockstep.marker',
+      },
+    );
+  }
+  const place = await readLogEnd(session, server, signal);
+  await writeMarker(session, marker, signal);
+  return { by: 'place', place };
+}
+
+async function writeMarker(session: Asker, marker: string, signal: AbortSignal): Promise<void> {
+  const [database = '', table = ''] = marker.split('.');
+  const name = `${quote(database)}.${quote(table)}`;
+  try {
+    await session.query(
+      `INSERT INTO ${name} (id, written_at) VALUES (1, NOW(6)) ON DUPLICATE KEY UPDATE written_at = NOW(6)`,
+      signal,
+    );
+  } catch (error) {
+    if (!(error instanceof LockstepError) || error.code !== 'SOURCE_SCHEMA') throw error;
+    await session.query(
+      `CREATE TABLE IF NOT EXISTS ${name} (id INT PRIMARY KEY, written_at DATETIME(6) NOT NULL)`,
+      signal,
+    );
+    await writeMarker(session, marker, signal);
+  }
+}
+
+/** MariaDB: the exact position of the consistent snapshot that this session's open transaction reads. */
+export async function readSnapshotPosition(session: Asker, server: Server, signal: AbortSignal): Promise<Position> {
+  const rows = await session.query("SHOW STATUS LIKE 'Binlog_snapshot_%'", signal);
+  const values = new Map(rows.map((row) => [(row['variable_name'] ?? '').toLowerCase(), row['value'] ?? '']));
+  const place: Place = {
+    file: values.get('binlog_snapshot_file') ?? '',
+    offset: Number(values.get('binlog_snapshot_position')),
+    server: server.id,
+  };
+  const domains = await askValue(session, 'SELECT BINLOG_GTID_POS(?, ?)', signal, [place.file, place.offset]);
+  return { by: 'domain', domains: parseDomains(domains ?? ''), place };
+}
+
+/** Opens a transaction whose reads all see one state. Needs no lock and no right beyond SELECT. */
+export async function beginConsistentSnapshot(session: Asker, signal: AbortSignal): Promise<void> {
+  await session.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ', signal);
+  await session.query('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY', signal);
+}
+
+/** Where a new pipeline's stream begins. */
+export async function readStart(
+  session: Asker,
+  server: Server,
+  marker: string | null,
+  signal: AbortSignal,
+): Promise<Position> {
+  if (server.addressing !== 'domain') return readVisiblePosition(session, server, marker, signal);
+  await beginConsistentSnapshot(session, signal);
+  const position = await readSnapshotPosition(session, server, signal);
+  await session.query('COMMIT', signal);
+  return position;
+}
+
+export function quote(identifier: string): string {
+  return `\`${identifier.replaceAll('`', '``')}\``;
+}

@@ -1,0 +1,293 @@
+import type { Batch, Checkpoint, Lane, Row, RowChange, Value } from '../../../core/contracts.ts';
+import { LockstepError } from '../../../core/errors.ts';
+import type { Progress } from '../../../core/progress.ts';
+import { Bell, sleep } from '../../../core/signals.ts';
+import type { TableSchema } from '../../../core/table.ts';
+import type { Cursor } from '../binlog/cursor.ts';
+import type { Position } from '../position.ts';
+import { beginConsistentSnapshot, readLogEnd, readVisiblePosition, type Server } from '../server.ts';
+import { readLength, requireEnd, type TextConnection } from '../text-connection.ts';
+import type { Gate } from './gate.ts';
+import { chunkStatement, formatRange, keyLiterals, planRanges, type Range } from './ranges.ts';
+import type { TableCopy } from './table-copy.ts';
+import { selectExpression, textColumnDecoder } from './text-column.ts';
+
+export interface CopierOptions {
+  readonly tables: ReadonlyMap<string, TableCopy>;
+  readonly gate: Gate;
+  readonly server: Server;
+  readonly marker: string | null;
+  readonly progress: Progress;
+  readonly readers: number;
+  readonly connect: (signal: AbortSignal) => Promise<TextConnection>;
+  /** Where the stream stands; a chunk is read only at or behind it. */
+  readonly streamPosition: () => Position;
+}
+
+/** A chunk aims at this time, so that the stream, which waits for it, lags no longer. */
+const chunkTargetMs = 500;
+const chunkTargetBytes = 16 * 1024 * 1024;
+const firstChunkRows = 5_000;
+const partBytes = 512 * 1024;
+const rangesPerReader = 2;
+/** Below this many rows a table is not worth cutting. */
+const smallTableRows = 50_000;
+
+/** Name of the token that holds a range's progress. */
+export const rangeEntry = (origin: string, index: number): string => `range/${origin}/${index}`;
+
+/** Reads the tables' chunks with several readers side by side; every reader is a lane. */
+export class Copier {
+  /** Rings when a table's copy has moved on, so that the stream looks whether it is consistent. */
+  readonly moved = new Bell();
+  readonly #options: CopierOptions;
+
+  constructor(options: CopierOptions) {
+    this.#options = options;
+  }
+
+  lane(index: number, signal: AbortSignal): Lane {
+    const pending: PendingChunk[] = [];
+    return {
+      name: `copy/${index}`,
+      kind: 'copy',
+      batches: this.#read(pending, signal),
+      acknowledge: (checkpoint) => {
+        const last = pending.findLastIndex((chunk) => includes(checkpoint, chunk.checkpoint));
+        for (const chunk of pending.splice(0, last + 1)) chunk.durable();
+      },
+    };
+  }
+
+  async *#read(pending: PendingChunk[], signal: AbortSignal): AsyncGenerator<Batch> {
+    using connection = await this.#options.connect(signal);
+    for (;;) {
+      const work = yield* this.#nextRange(connection, pending, signal);
+      if (work === null) return;
+      const { copy, range } = work;
+      const { epoch } = copy;
+      const finished = yield* this.#walk(connection, copy, range, pending, signal);
+      if (!finished && copy.epoch === epoch) copy.taken.delete(range.index);
+    }
+  }
+
+  /** The next range to walk, cutting the next table where no cut one is left; null once every table is consistent. */
+  async *#nextRange(
+    connection: TextConnection,
+    pending: PendingChunk[],
+    signal: AbortSignal,
+  ): AsyncGenerator<Batch, { copy: TableCopy; range: Range } | null> {
+    for (;;) {
+      if (this.#options.tables.size === 0) return null;
+      for (const copy of this.#options.tables.values()) {
+        if (copy.ranges === null && !copy.paused && copy.taken.size === 0)
+          yield* this.#plan(connection, copy, pending, signal);
+        const range = copy.free();
+        if (range !== null) {
+          copy.taken.add(range.index);
+          this.#options.progress.table(copy.schema.origin).state = 'copying';
+          return { copy, range };
+        }
+      }
+      await this.moved.wait(signal);
+    }
+  }
+
+  async *#plan(
+    connection: TextConnection,
+    copy: TableCopy,
+    pending: PendingChunk[],
+    signal: AbortSignal,
+  ): AsyncGenerator<Batch> {
+    const { epoch, schema } = copy;
+    const { origin } = schema;
+    const rows = this.#options.progress.table(origin).estimatedRows ?? 0;
+    copy.taken.add(planning);
+    const parts = rows < smallTableRows ? 1 : this.#options.readers * rangesPerReader;
+    const ranges = await planRanges(connection, schema, parts, signal);
+    const set = new Map(ranges.map((range) => [rangeEntry(origin, range.index), formatRange(range)]));
+    if (copy.epoch !== epoch) return;
+    yield this.#durable(pending, { set, drop: [] }, () => {
+      if (copy.epoch !== epoch) return;
+      copy.taken.delete(planning);
+      copy.ranges = ranges;
+      this.moved.notify();
+    });
+  }
+
+  /** Reads a range to its end; false when it was interrupted and somebody must go on with it. */
+  async *#walk(
+    connection: TextConnection,
+    copy: TableCopy,
+    start: Range,
+    pending: PendingChunk[],
+    signal: AbortSignal,
+  ): AsyncGenerator<Batch, boolean> {
+    const { epoch } = copy;
+    let range = start;
+    let limit = firstChunkRows;
+    while (!range.done && !copy.paused && copy.epoch === epoch) {
+      const begun = performance.now();
+      const chunk = new Chunk(copy.schema);
+      const low = await this.#hold(connection, copy, epoch, signal);
+      if (low === null) return false;
+      try {
+        yield* this.#chunk({ connection, copy, range, chunk, low, limit, pending }, signal);
+      } catch (error) {
+        this.#release(copy, low);
+        if (!(error instanceof LockstepError) || error.code !== 'SOURCE_SCHEMA') throw error;
+        await sleep(200, signal);
+        return false;
+      }
+      range = chunk.after ?? range;
+      const scale = Math.min(
+        chunkTargetMs / Math.max(1, performance.now() - begun),
+        chunkTargetBytes / Math.max(1, chunk.bytes),
+        2,
+      );
+      limit = Math.max(100, Math.round(limit * scale));
+    }
+    return range.done;
+  }
+
+  /** Reads a position that lists all the stream has handed on and keeps the stream from passing it. */
+  async #hold(
+    connection: TextConnection,
+    copy: TableCopy,
+    epoch: number,
+    signal: AbortSignal,
+  ): Promise<Position | null> {
+    const { server, gate, marker, streamPosition } = this.#options;
+    const snapshot = server.flavour === 'mariadb' || copy.schema.key.length === 0;
+    for (;;) {
+      if (copy.paused || copy.epoch !== epoch) return null;
+      const early = server.flavour === 'mysql' ? await readVisiblePosition(connection, server, marker, signal) : null;
+      if (snapshot) await beginConsistentSnapshot(connection, signal);
+      const low = early ?? (await readVisiblePosition(connection, server, marker, signal));
+      if (!copy.paused && copy.epoch === epoch && gate.hold(low, streamPosition())) {
+        copy.inFlight += 1;
+        copy.firstLow ??= low;
+        return low;
+      }
+      if (snapshot) await connection.query('COMMIT', signal);
+      await sleep(5, signal);
+    }
+  }
+
+  #release(copy: TableCopy, low: Position): void {
+    copy.inFlight -= 1;
+    this.#options.gate.release(low);
+    this.moved.notify();
+  }
+
+  async *#chunk(
+    { connection, copy, range, chunk, low, limit, pending }: ChunkWork,
+    signal: AbortSignal,
+  ): AsyncGenerator<Batch> {
+    const { server } = this.#options;
+    const { schema } = copy;
+    const keyless = schema.key.length === 0;
+    const snapshot = server.flavour === 'mariadb' || keyless;
+    const opened = keyless ? await readLogEnd(connection, server, signal) : null;
+    await connection.start(chunkStatement(schema, range, chunk.select, limit), signal);
+    const at = { committedAtMs: Date.now(), gtid: null, file: low.place.file, offset: low.place.offset, serverId: 0 };
+    if (keyless) yield part([{ kind: 'truncate', table: schema, at }], 0);
+    for (;;) {
+      const changes: RowChange[] = [];
+      const more = await connection.rows(
+        (cursor) => changes.push({ kind: 'read', table: schema, before: null, after: chunk.read(cursor), at }),
+        partBytes,
+        signal,
+      );
+      if (!more && changes.length === 0) break;
+      yield part(changes, chunk.takeBytes());
+      if (!more) break;
+    }
+    const end = server.flavour === 'mariadb' ? low.place : (opened ?? (await readLogEnd(connection, server, signal)));
+    if (snapshot) await connection.query('COMMIT', signal);
+    const done = keyless || chunk.rows < limit;
+    const last = chunk.last === null ? range.at : keyLiterals(schema, chunk.last);
+    const after: Range = { ...range, at: last, done, high: end, rows: range.rows + chunk.rows };
+    chunk.after = after;
+    const set = new Map([[rangeEntry(schema.origin, range.index), formatRange(after)]]);
+    yield this.#durable(pending, { set, drop: [] }, () => {
+      copy.update(after);
+      if (keyless) copy.keyless = { low, high: end };
+      this.#release(copy, low);
+    });
+  }
+
+  /** A batch that ends what came before it; `durable` is called once the target holds it all. */
+  #durable(pending: PendingChunk[], checkpoint: Checkpoint, durable: () => void): Batch {
+    pending.push({ checkpoint, durable });
+    return { changes: [], checkpoint, bytes: 0, copying: new Set(), barrier: null };
+  }
+}
+
+function part(changes: Batch['changes'], bytes: number): Batch {
+  return { changes, checkpoint: null, bytes, copying: new Set(), barrier: null };
+}
+
+/** Something of a lane that waits to be durable; lanes are in order, so one acknowledgement covers all before it. */
+interface PendingChunk {
+  readonly checkpoint: Checkpoint;
+  readonly durable: () => void;
+}
+
+interface ChunkWork {
+  readonly connection: TextConnection;
+  readonly copy: TableCopy;
+  readonly range: Range;
+  readonly chunk: Chunk;
+  readonly low: Position;
+  readonly limit: number;
+  readonly pending: PendingChunk[];
+}
+
+/** Stands in `TableCopy.taken` while a reader cuts the table. */
+const planning = -1;
+
+/** A merged checkpoint holds the entries of those it was made from. */
+function includes(merged: Checkpoint, part: Checkpoint): boolean {
+  for (const [name, token] of part.set) if (merged.set.get(name) !== token) return false;
+  return true;
+}
+
+/** The rows of one chunk as they are read. */
+class Chunk {
+  readonly select: string;
+  rows = 0;
+  bytes = 0;
+  last: Row | null = null;
+  after: Range | null = null;
+  readonly #decoders: readonly ReturnType<typeof textColumnDecoder>[];
+  readonly #where: string;
+  #untaken = 0;
+
+  constructor(table: TableSchema) {
+    this.select = table.columns.map(selectExpression).join(', ');
+    this.#decoders = table.columns.map(textColumnDecoder);
+    this.#where = table.origin;
+  }
+
+  read(cursor: Cursor): Row {
+    const row: Value[] = [];
+    for (const decode of this.#decoders) {
+      const length = readLength(cursor);
+      row.push(length < 0 ? null : decode(cursor, length));
+    }
+    requireEnd(cursor, this.#where);
+    this.rows += 1;
+    this.#untaken += 100 + 3 * (cursor.end - cursor.at);
+    this.last = row;
+    return row;
+  }
+
+  /** Bytes in memory since it was last asked. */
+  takeBytes(): number {
+    const bytes = this.#untaken;
+    this.bytes += bytes;
+    this.#untaken = 0;
+    return bytes;
+  }
+}

@@ -1,0 +1,79 @@
+import type { TableSchema } from '../../../core/table.ts';
+import type { Piece } from '../binlog/reader.ts';
+import { comparePlaces, type Place, type Position } from '../position.ts';
+import { lists } from './gate.ts';
+import { laterPlace, type Range } from './ranges.ts';
+
+/** The copy of one table: its ranges, who reads them, and when it will be consistent. */
+export class TableCopy {
+  schema: TableSchema;
+  /** Null until a reader has cut the table. */
+  ranges: Range[] | null;
+  /** Chunks read or being read that are not durable yet. */
+  inFlight = 0;
+  /** Ranges a reader is walking now. */
+  readonly taken = new Set<number>();
+  /** Counts restarts: a reader stops walking a range of an earlier one. */
+  epoch = 0;
+  /** Set from when the stream decides to restart this copy until that is durable: no new chunk is begun. */
+  paused = false;
+  /** A table without a key is read in one go, at a state between these two. */
+  keyless: { readonly low: Position; readonly high: Place } | null = null;
+
+  /** The low position of the first chunk; null before it. */
+  firstLow: Position | null = null;
+  /** True when an earlier run has read chunks, at positions that are not known any more. */
+  #restored: boolean;
+
+  constructor(schema: TableSchema, ranges: Range[] | null) {
+    this.schema = schema;
+    this.ranges = ranges;
+    this.#restored = ranges?.some((range) => range.at !== null) ?? false;
+  }
+
+  /** True when every chunk, read or still to come, shows the transaction: its changes need not be applied again (rule 3). */
+  holds(piece: Pick<Piece, 'id' | 'at'>): boolean {
+    return !this.#restored && (this.firstLow === null || lists(this.firstLow, piece));
+  }
+
+  get isRead(): boolean {
+    return this.ranges !== null && this.inFlight === 0 && this.ranges.every((range) => range.done);
+  }
+
+  /** The stream must reach this place before the copy is consistent. */
+  get high(): Place | null {
+    return (this.ranges ?? []).reduce<Place | null>((high, range) => laterPlace(high, range.high), null);
+  }
+
+  /** A range that nobody reads, or null. */
+  free(): Range | null {
+    return this.paused
+      ? null
+      : ((this.ranges ?? []).find((range) => !range.done && !this.taken.has(range.index)) ?? null);
+  }
+
+  update(range: Range): void {
+    this.ranges = (this.ranges ?? []).map((known) => (known.index === range.index ? range : known));
+  }
+
+  restart(schema: TableSchema): void {
+    this.schema = schema;
+    this.ranges = null;
+    this.keyless = null;
+    this.firstLow = null;
+    this.#restored = false;
+    this.taken.clear();
+    this.epoch += 1;
+  }
+
+  /**
+   * What becomes of a change to a table without a key while it is copied: rows cannot be told apart, so what the copy holds
+   * must not be applied again. `again` means that the change fell into the moment at which the copy was read.
+   */
+  keylessFate(piece: Pick<Piece, 'id' | 'at'>): 'drop' | 'apply' | 'again' {
+    if (this.keyless === null || lists(this.keyless.low, piece)) return 'drop';
+    return comparePlaces({ ...this.keyless.high, file: piece.at.file, offset: piece.at.offset }, this.keyless.high) >= 0
+      ? 'apply'
+      : 'again';
+  }
+}
