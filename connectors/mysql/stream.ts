@@ -47,7 +47,7 @@ export class Stream {
   #drops: string[] = [];
   /** Called once the next batch is durable. */
   #whenDurable: (() => void)[] = [];
-  #pending: { token: string; durable: () => void }[] = [];
+  readonly #pending = new Map<Checkpoint, () => void>();
   #changes: Change[] = [];
   #bytes = 0;
   #end: Place | null = null;
@@ -77,9 +77,8 @@ export class Stream {
 
   #acknowledge(checkpoint: Checkpoint): void {
     this.started.resolve();
-    const token = checkpoint.set.get(streamEntry);
-    const last = this.#pending.findLastIndex((waiting) => waiting.token === token);
-    for (const waiting of this.#pending.splice(0, last + 1)) waiting.durable();
+    this.#pending.get(checkpoint)?.();
+    this.#pending.delete(checkpoint);
   }
 
   async *#batches(): AsyncGenerator<Batch> {
@@ -234,7 +233,7 @@ export class Stream {
     this.#storedAtMs = Date.now();
     const checkpoint = { set: new Map([...this.#entries, [streamEntry, token]]), drop: this.#drops };
     const durable = this.#whenDurable;
-    if (durable.length > 0) this.#pending.push({ token, durable: () => durable.forEach((call) => call()) });
+    if (durable.length > 0) this.#pending.set(checkpoint, () => durable.forEach((call) => call()));
     this.#entries = new Map();
     this.#drops = [];
     this.#whenDurable = [];

@@ -47,19 +47,19 @@ export class Copier {
   }
 
   lane(index: number, signal: AbortSignal): Lane {
-    const pending: PendingChunk[] = [];
+    const pending: Pending = new Map();
     return {
       name: `copy/${index}`,
       kind: 'copy',
       batches: this.#read(pending, signal),
       acknowledge: (checkpoint) => {
-        const last = pending.findLastIndex((chunk) => includes(checkpoint, chunk.checkpoint));
-        for (const chunk of pending.splice(0, last + 1)) chunk.durable();
+        pending.get(checkpoint)?.();
+        pending.delete(checkpoint);
       },
     };
   }
 
-  async *#read(pending: PendingChunk[], signal: AbortSignal): AsyncGenerator<Batch> {
+  async *#read(pending: Pending, signal: AbortSignal): AsyncGenerator<Batch> {
     using connection = await this.#options.connect(signal);
     for (;;) {
       const work = yield* this.#nextRange(connection, pending, signal);
@@ -74,7 +74,7 @@ export class Copier {
   /** The next range to walk, cutting the next table where no cut one is left; null once every table is consistent. */
   async *#nextRange(
     connection: TextConnection,
-    pending: PendingChunk[],
+    pending: Pending,
     signal: AbortSignal,
   ): AsyncGenerator<Batch, { copy: TableCopy; range: Range } | null> {
     for (;;) {
@@ -96,7 +96,7 @@ export class Copier {
   async *#plan(
     connection: TextConnection,
     copy: TableCopy,
-    pending: PendingChunk[],
+    pending: Pending,
     signal: AbortSignal,
   ): AsyncGenerator<Batch> {
     const { epoch, schema } = copy;
@@ -120,7 +120,7 @@ export class Copier {
     connection: TextConnection,
     copy: TableCopy,
     start: Range,
-    pending: PendingChunk[],
+    pending: Pending,
     signal: AbortSignal,
   ): AsyncGenerator<Batch, boolean> {
     const { epoch } = copy;
@@ -218,8 +218,8 @@ export class Copier {
   }
 
   /** A batch that ends what came before it; `durable` is called once the target holds it all. */
-  #durable(pending: PendingChunk[], checkpoint: Checkpoint, durable: () => void): Batch {
-    pending.push({ checkpoint, durable });
+  #durable(pending: Pending, checkpoint: Checkpoint, durable: () => void): Batch {
+    pending.set(checkpoint, durable);
     return { changes: [], checkpoint, bytes: 0, copying: new Set(), barrier: null };
   }
 }
@@ -228,11 +228,8 @@ function part(changes: Batch['changes'], bytes: number): Batch {
   return { changes, checkpoint: null, bytes, copying: new Set(), barrier: null };
 }
 
-/** Something of a lane that waits to be durable; lanes are in order, so one acknowledgement covers all before it. */
-interface PendingChunk {
-  readonly checkpoint: Checkpoint;
-  readonly durable: () => void;
-}
+/** What to do when a checkpoint of the lane is durable. */
+type Pending = Map<Checkpoint, () => void>;
 
 interface ChunkWork {
   readonly connection: TextConnection;
@@ -241,17 +238,11 @@ interface ChunkWork {
   readonly chunk: Chunk;
   readonly low: Position;
   readonly limit: number;
-  readonly pending: PendingChunk[];
+  readonly pending: Pending;
 }
 
 /** Stands in `TableCopy.taken` while a reader cuts the table. */
 const planning = -1;
-
-/** A merged checkpoint holds the entries of those it was made from. */
-function includes(merged: Checkpoint, part: Checkpoint): boolean {
-  for (const [name, token] of part.set) if (merged.set.get(name) !== token) return false;
-  return true;
-}
 
 /** The rows of one chunk as they are read. */
 class Chunk {

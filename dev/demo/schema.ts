@@ -1,0 +1,92 @@
+/** The shop's tables, parents first: all common column types, composite and textual keys, NULLs, two character sets. */
+export const SHOP_SCHEMA = [
+  `CREATE TABLE customers (
+    id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    email VARCHAR(190) NOT NULL,
+    name VARCHAR(120) NOT NULL,
+    tier ENUM('basic','silver','gold') NOT NULL DEFAULT 'basic',
+    interests SET('books','music','garden','tools','toys') NOT NULL DEFAULT '',
+    birthday DATE NULL,
+    balance DECIMAL(12,2) NOT NULL DEFAULT 0,
+    loyalty FLOAT NULL,
+    newsletter TINYINT(1) NOT NULL DEFAULT 0,
+    flags BIT(8) NOT NULL DEFAULT b'0',
+    call_after TIME NULL,
+    preferences JSON NULL,
+    notes TEXT NULL,
+    token VARBINARY(32) NULL,
+    created_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+    updated_at DATETIME(6) NULL,
+    UNIQUE KEY email (email)
+  )`,
+  `CREATE TABLE products (
+    sku VARCHAR(16) CHARACTER SET ascii NOT NULL PRIMARY KEY,
+    name VARCHAR(120) NOT NULL,
+    label VARCHAR(80) CHARACTER SET latin1 NULL,
+    description MEDIUMTEXT NOT NULL,
+    price DECIMAL(10,2) NOT NULL,
+    weight DOUBLE NULL,
+    attributes JSON NULL,
+    released YEAR NULL,
+    picture MEDIUMBLOB NULL,
+    rating TINYINT UNSIGNED NULL,
+    active BIT(1) NOT NULL DEFAULT b'1',
+    warranty TIME(3) NULL
+  )`,
+  `CREATE TABLE orders (
+    id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    customer_id BIGINT UNSIGNED NOT NULL,
+    status ENUM('new','paid','shipped','cancelled') NOT NULL DEFAULT 'new',
+    currency CHAR(3) CHARACTER SET ascii NOT NULL DEFAULT 'EUR',
+    total DECIMAL(12,2) NOT NULL,
+    placed_at DATETIME(3) NOT NULL,
+    shipped_on DATE NULL,
+    address JSON NOT NULL,
+    gift TINYINT(1) NOT NULL DEFAULT 0,
+    comment VARCHAR(255) NULL,
+    KEY customer_id (customer_id),
+    FOREIGN KEY (customer_id) REFERENCES customers (id)
+  )`,
+  `CREATE TABLE order_lines (
+    order_id BIGINT UNSIGNED NOT NULL,
+    line_no SMALLINT UNSIGNED NOT NULL,
+    sku VARCHAR(16) CHARACTER SET ascii NOT NULL,
+    quantity MEDIUMINT UNSIGNED NOT NULL,
+    unit_price DECIMAL(10,2) NOT NULL,
+    discount FLOAT NULL,
+    note TINYTEXT NULL,
+    PRIMARY KEY (order_id, line_no),
+    FOREIGN KEY (order_id) REFERENCES orders (id)
+  )`,
+  `CREATE TABLE payments (
+    id CHAR(36) CHARACTER SET ascii NOT NULL PRIMARY KEY,
+    order_id BIGINT UNSIGNED NOT NULL,
+    method ENUM('card','transfer','cash','voucher') NOT NULL,
+    amount DECIMAL(12,2) NOT NULL,
+    rate DECIMAL(30,15) NULL,
+    fee DOUBLE NULL,
+    paid_at TIMESTAMP(6) NULL DEFAULT NULL,
+    receipt BLOB NULL,
+    KEY order_id (order_id),
+    FOREIGN KEY (order_id) REFERENCES orders (id)
+  )`,
+  `CREATE TABLE stock (
+    warehouse SMALLINT UNSIGNED NOT NULL,
+    sku VARCHAR(16) CHARACTER SET ascii NOT NULL,
+    quantity INT NOT NULL,
+    reserved INT UNSIGNED NOT NULL DEFAULT 0,
+    shelf BIT(16) NULL,
+    counted_at DATETIME NULL,
+    PRIMARY KEY (warehouse, sku)
+  )`,
+  `CREATE TABLE events (
+    id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    kind VARCHAR(40) NOT NULL,
+    customer_id BIGINT UNSIGNED NULL,
+    happened_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+    took TIME(6) NULL,
+    session BINARY(16) NULL,
+    counter BIGINT NULL,
+    payload JSON NULL
+  )`,
+] as const;

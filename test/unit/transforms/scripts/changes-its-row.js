@@ -1,0 +1,4 @@
+export function row(row) {
+  row[1] = 'changed';
+  return row;
+}

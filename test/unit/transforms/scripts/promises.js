@@ -1,0 +1,3 @@
+export async function row(row) {
+  return row;
+}

@@ -1,0 +1,3 @@
+export function row(row) {
+  throw new RangeError(`secret ${row[1]}`);
+}

@@ -1,0 +1,3 @@
+export function row(row) {
+  return [String(row[0]), ...row.slice(1)];
+}
