@@ -1,0 +1,49 @@
+import { unreachable } from '../../core/errors.ts';
+import type { TableProgress } from '../../core/progress.ts';
+import type { PipelineRun } from '../pipeline.ts';
+import { count, duration, plural, rough } from './format.ts';
+
+/**
+ * What changed in the state of a run since the last call, as lines for people; nothing where nothing changed. Counters that merely
+ * grow are no news.
+ */
+export function newsOf(run: PipelineRun): () => string[] {
+  let phase: PipelineRun['progress']['phase'] = 'starting';
+  const states = new Map<string, TableProgress['state']>();
+  return () => {
+    const { progress } = run;
+    const lines: string[] = [];
+    for (const [origin, table] of progress.tables) {
+      if (states.get(origin) === table.state) continue;
+      // After a restart a table that was copied before follows at once, with nothing copied.
+      if (table.state === 'following' && table.copied > 0) {
+        lines.push(`copied ${origin}   ${count(table.copied)} rows`);
+      }
+      states.set(origin, table.state);
+    }
+    if (progress.phase !== phase) {
+      phase = progress.phase;
+      lines.push(...phaseLines(run));
+    }
+    return lines;
+  };
+}
+
+function phaseLines({ progress }: PipelineRun): string[] {
+  switch (progress.phase) {
+    case 'copying': {
+      const estimate = [...progress.tables.values()].reduce((sum, table) => sum + (table.estimatedRows ?? 0), 0);
+      return [`copying ${plural(progress.tables.size, 'table')}, about ${rough(estimate)} rows`];
+    }
+    case 'following':
+      return [progress.lagMs === null ? 'following' : `following   lag ${duration(progress.lagMs)}`];
+    // Each is announced by what leads to it: an error with its next try, or the end of the command.
+    case 'starting':
+    case 'standby':
+    case 'retrying':
+    case 'stopped':
+      return [];
+    default:
+      return unreachable(progress.phase);
+  }
+}

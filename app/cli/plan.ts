@@ -1,0 +1,114 @@
+import type { PlannedTable } from '../../core/plugin.ts';
+import { untilAborted } from '../../core/signals.ts';
+import type { TableSchema } from '../../core/table.ts';
+import { loadConfig, type Config } from '../config/load.ts';
+import { pipelineRuns, type PipelineRun } from '../pipeline.ts';
+import { unmatchedTransforms } from '../registry.ts';
+import { aligned, plural } from './format.ts';
+import { EXIT, outputFor, type Exit } from './output.ts';
+
+const ANSWER_WITHIN_MS = 60_000;
+
+interface TargetPlan {
+  readonly target: string;
+  readonly label: string;
+  readonly tables: readonly PlannedTable[];
+  /** Tables that a transform leaves out. */
+  readonly leftOut: readonly string[];
+  readonly warnings: readonly string[];
+  /** What stands in the way of a run, in whole sentences. */
+  readonly blockers: readonly string[];
+}
+
+/** `lockstep plan`: what a run would create and convert, and what it could not carry. */
+export async function plan(file: string, json: boolean): Promise<Exit> {
+  const output = outputFor(json);
+  const config = await loadConfig(file);
+  const runs = pipelineRuns(config, null);
+  const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
+  const tables = await sourceTables(runs, signal);
+  const plans: TargetPlan[] = [];
+  for (const run of runs) plans.push(await planOf(config, run, tables, signal));
+  for (const { label, ...planned } of plans) {
+    output.line(label);
+    for (const line of planLines(planned)) output.line(line === '' ? '' : `  ${line}`);
+    output.line('');
+  }
+  const blocked = plans.some(({ blockers }) => blockers.length > 0);
+  output.line(blocked ? 'blocked: see above' : `${plural(tables.length, 'table')} can be carried`);
+  output.result({ pipeline: config.name, blocked, targets: plans });
+  return blocked ? EXIT.blocked : EXIT.done;
+}
+
+/** The tables as the source has them now; via Kafka too, for nothing may have been published yet. */
+async function sourceTables(runs: readonly PipelineRun[], signal: AbortSignal): Promise<readonly TableSchema[]> {
+  const [first] = runs;
+  if (first === undefined) return [];
+  const source = await untilAborted(signal, first.source.open(null));
+  try {
+    return await source.tables(signal);
+  } finally {
+    await source.close();
+  }
+}
+
+async function planOf(
+  config: Config,
+  run: PipelineRun,
+  tables: readonly TableSchema[],
+  signal: AbortSignal,
+): Promise<TargetPlan> {
+  const transforms = await run.openTransforms();
+  const carried = tables.map((table) => transforms.table(table)).filter((table) => table !== null);
+  const planned = await run.target.plan(carried, signal);
+  const origins = new Set(carried.map((table) => table.origin));
+  return {
+    target: run.name,
+    label: run.target.label,
+    tables: planned,
+    leftOut: tables.map((table) => table.origin).filter((origin) => !origins.has(origin)),
+    warnings: await unmatchedTransforms(config, run.name, tables),
+    blockers: [...collisions(planned), ...planned.flatMap(uncarried)],
+  };
+}
+
+/** Two tables on one name would overwrite each other's rows. */
+function collisions(tables: readonly PlannedTable[]): string[] {
+  return [...Map.groupBy(tables, (table) => table.name)]
+    .filter(([, same]) => same.length > 1)
+    .map(([name, same]) => {
+      const origins = same.map((table) => table.origin).join(' and ');
+      return `${origins} would both become ${name}; rename or route one of them`;
+    });
+}
+
+function uncarried({ origin, columns }: PlannedTable): string[] {
+  return columns
+    .filter((column) => column.to === null)
+    .map(({ name, from, note }) => `${origin}.${name} (${from}) cannot be carried${note === null ? '' : `: ${note}`}`);
+}
+
+function planLines({ tables, leftOut, warnings, blockers }: Omit<TargetPlan, 'label' | 'target'>): string[] {
+  return [
+    ...tables.flatMap(tableLines),
+    ...leftOut.map((origin) => `${origin} is left out by a transform`),
+    ...warnings.map((warning) => `warn  ${warning}`),
+    ...blockers.map((blocker) => `fail  ${blocker}`),
+  ];
+}
+
+function tableLines({ origin, name, exists, columns, notes }: PlannedTable): string[] {
+  const rows = columns.map(({ name: column, from, to, note }) => [
+    column,
+    from,
+    '→',
+    to ?? 'cannot be carried',
+    note ?? '',
+  ]);
+  return [
+    `${origin} → ${name}   ${exists ? 'is there' : 'will be created'}`,
+    ...aligned(rows).map((line) => `  ${line}`),
+    ...notes.map((note) => `  note  ${note}`),
+    '',
+  ];
+}

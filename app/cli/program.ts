@@ -1,0 +1,126 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { EXIT, sayError, type Exit } from './output.ts';
+
+/** Runs the command line and ends the process with the exit code: 0 done, 1 failed, 2 wrong usage, 3 differences, 4 blocked by a check. */
+export async function main(argv: readonly string[]): Promise<void> {
+  // Who reads our output may leave (`| head`, a closed log); the work goes on.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  const code = await execute(argv);
+  // What a driver left open must not keep the process; what was written must still reach a pipe.
+  await Promise.all([process.stdout, process.stderr].map(flushed));
+  process.exit(code);
+}
+
+async function execute(argv: readonly string[]): Promise<Exit> {
+  let code: Exit = EXIT.done;
+  const program = lockstep((exit) => (code = exit));
+  try {
+    await program.parseAsync(argv);
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    return sayError(error, argv.includes('--json'));
+  }
+}
+
+const RUN_HELP = `
+Each target keeps its own place, so a run can be stopped at any time and goes on where it was.
+Stops in good order on SIGINT or SIGTERM, within 5 seconds; a second signal ends it at once.
+
+Errors that heal by themselves (a server that restarts, a network that is away) are tried again after
+0.2 s, and ever more slowly up to every 30 s. Any other error stops the run and exits with 1.
+
+Examples:
+  lockstep run shop.yaml
+  lockstep run shop.yaml --until caught-up --json > counts.json
+  lockstep run shop.yaml --only warehouse`;
+
+const DOCTOR_HELP = `
+Checks connections, versions, settings and rights of the source, Kafka, the schema registry and each target.
+Changes nothing. Each line is pass, warn or fail; a failed one says what mends it. Exits with 4 if any failed.`;
+
+const PLAN_HELP = `
+Reads the source's tables and says where each goes, what becomes of each column, and what cannot be carried.
+Changes nothing. Exits with 4 if a column cannot be carried or two tables would land on one name.`;
+
+const STATUS_HELP = `
+Shows how far each target has come: the place in the source's history it holds, and the copy of each table.
+Reads only what the targets keep, so it works while nothing runs. A running process says more at /status of http.listen.`;
+
+/** The command line; `done` is called with the exit code of the command that ran. */
+function lockstep(done: (code: Exit) => void): Command {
+  const program = new Command('lockstep')
+    .description('Keeps one database in step with another while both are in use, until you are ready to switch.')
+    .version(version(), '--version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .addHelpText(
+      'after',
+      `\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 differences found, 4 blocked by a check.`,
+    )
+    .showHelpAfterError('(lockstep --help says what there is)')
+    .exitOverride();
+  const command = (name: string, description: string): Command =>
+    program
+      .command(name)
+      .description(description)
+      .helpOption('-h, --help', 'print this help')
+      .showHelpAfterError(`(lockstep ${name} --help says more)`)
+      .exitOverride();
+  const onFile = (name: string, description: string): Command =>
+    command(name, description)
+      .argument('<file>', 'the configuration file')
+      .option('--json', 'print the outcome as one JSON object; what is for people goes to standard error', false);
+
+  onFile('run', 'copy what is there, then follow every change')
+    .option('--only <part>', '`source` (what reads the source into Kafka) or the name of one target', nonEmpty)
+    .option('--until <moment>', '`caught-up`: end once all that the source holds now is in the targets', caughtUp)
+    .addHelpText('after', RUN_HELP)
+    .action(async (file: string, options: { only?: string; until?: 'caught-up'; json: boolean }) => {
+      const { run } = await import('./run.ts');
+      done(await run(file, { only: options.only ?? null, until: options.until ?? null, json: options.json }));
+    });
+  onFile('doctor', 'check connections, settings and rights, and say what mends them')
+    .addHelpText('after', DOCTOR_HELP)
+    .action(async (file: string, { json }: { json: boolean }) =>
+      done(await (await import('./doctor.ts')).doctor(file, json)),
+    );
+  onFile('plan', 'show what will be created and converted, and what cannot be carried')
+    .addHelpText('after', PLAN_HELP)
+    .action(async (file: string, { json }: { json: boolean }) =>
+      done(await (await import('./plan.ts')).plan(file, json)),
+    );
+  onFile('status', 'show how far each target has come')
+    .addHelpText('after', STATUS_HELP)
+    .action(async (file: string, { json }: { json: boolean }) =>
+      done(await (await import('./status.ts')).status(file, json)),
+    );
+  command('config-schema', 'print the JSON Schema of the configuration file, for editors').action(async () => {
+    const { configJsonSchema } = await import('../config/load.ts');
+    process.stdout.write(`${JSON.stringify(await configJsonSchema(), null, 2)}\n`);
+  });
+  return program;
+}
+
+function caughtUp(value: string): 'caught-up' {
+  if (value === 'caught-up') return value;
+  throw new InvalidArgumentError('The only moment there is: caught-up.');
+}
+
+function nonEmpty(value: string): string {
+  if (value !== '') return value;
+  throw new InvalidArgumentError('Name `source` or a target.');
+}
+
+function version(): string {
+  const content: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return typeof content === 'object' && content !== null && 'version' in content ? String(content.version) : 'unknown';
+}
+
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed) resolve();
+    else stream.write('', () => resolve());
+  });
+}

@@ -1,0 +1,54 @@
+import { toLockstepError } from '../../core/errors.ts';
+import { untilAborted } from '../../core/signals.ts';
+import { loadConfig, type Config } from '../config/load.ts';
+import { pipelineRuns, type PipelineRun } from '../pipeline.ts';
+import { failureOf } from '../supervise.ts';
+import { failureLines } from './format.ts';
+import { EXIT, outputFor, type Exit } from './output.ts';
+
+const ANSWER_WITHIN_MS = 20_000;
+
+interface TargetStatus {
+  readonly target: string;
+  readonly from: string;
+  readonly to: string;
+  /** What the target holds, in lines for people; empty before the first run. */
+  readonly lines: readonly string[];
+  readonly error: { readonly code: string; readonly message: string; readonly fix: string } | null;
+}
+
+/** `lockstep status`: how far each target has come, from what it keeps itself. Exits with 1 where a target does not answer. */
+export async function status(file: string, json: boolean): Promise<Exit> {
+  const output = outputFor(json);
+  const config = await loadConfig(file);
+  const runs = pipelineRuns(config, null);
+  const targets = await Promise.all(runs.map(async (run) => await statusOf(run, config)));
+  for (const { from, to, lines, error } of targets) {
+    output.line(`${from} → ${to}`);
+    const said = error === null ? lines : failureLines({ ...error, nextTryAtMs: null }, Date.now());
+    for (const line of said.length === 0 ? ['nothing yet: it has not run'] : said) output.line(`  ${line}`);
+    output.line('');
+  }
+  output.result({ pipeline: config.name, targets });
+  return targets.some(({ error }) => error !== null) ? EXIT.failed : EXIT.done;
+}
+
+async function statusOf(run: PipelineRun, { secrets }: Config): Promise<TargetStatus> {
+  const where = { target: run.name, from: run.source.label, to: run.target.label };
+  try {
+    return { ...where, lines: await heldLines(run, AbortSignal.timeout(ANSWER_WITHIN_MS)), error: null };
+  } catch (error) {
+    const { code, message, fix } = failureOf(toLockstepError(error), secrets, null);
+    return { ...where, lines: [], error: { code, message, fix } };
+  }
+}
+
+async function heldLines(run: PipelineRun, signal: AbortSignal): Promise<readonly string[]> {
+  const target = await untilAborted(signal, run.target.open());
+  try {
+    const entries = await target.load('', signal);
+    return entries.size === 0 ? [] : await run.source.describe(entries);
+  } finally {
+    await target.close();
+  }
+}

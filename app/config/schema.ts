@@ -1,0 +1,168 @@
+import { z } from 'zod';
+
+/** The names of a pipeline and of its targets: they become parts of schema, topic, group and lock names, where little else is safe everywhere. */
+const NAME = /^[a-z][a-z0-9_]{0,39}$/;
+/** `--only source` and the target that publishing writes to are named so. */
+const RESERVED = new Set(['source', 'kafka']);
+const HOST_PORT = /^(?:\[[0-9a-f:]+\]|[^\s:/@]+):(\d{1,5})$/i;
+
+const SOURCES = ['mysql', 'mariadb'];
+const TARGETS = ['postgres', 'postgresql', 'mongodb', 'mongodb+srv'];
+const REGISTRIES = ['http', 'https'];
+
+const copy = z
+  .strictObject({
+    readers: z
+      .int()
+      .min(1)
+      .max(32)
+      .default(4)
+      .describe('How many connections read chunks of tables side by side while tables are copied.'),
+    marker: z
+      .string()
+      .regex(/^[^.\s]+\.[^.\s]+$/, 'must be `database.table`')
+      .nullable()
+      .default(null)
+      .describe(
+        'A table of ours in the source, as `database.table`, for servers without GTIDs; null: nothing is written.',
+      ),
+  })
+  .prefault({})
+  .describe('How the tables are copied before the stream alone keeps them in step.');
+
+const source = z
+  .strictObject({
+    url: urlOf(SOURCES).describe('Where changes come from: mysql://user:password@host:3306 or mariadb://…'),
+    tables: z
+      .array(
+        z
+          .string()
+          .regex(/^!?[^.\s]+\.[^.]+$/, 'must be `database.table`; `*` stands for any text, a leading `!` leaves out'),
+      )
+      .min(1, 'needs at least one `database.table`')
+      .refine((tables) => tables.some((table) => !table.startsWith('!')), 'only leaves out; begin with what to take in')
+      .describe('The tables, in order: `database.table` with `*`; a leading `!` takes out what earlier ones took in.'),
+    copy,
+  })
+  .describe('The database that changes come from.');
+
+const via = z
+  .strictObject({
+    kafka: z
+      .array(z.string().refine(isHostPort, 'must be `host:port`'))
+      .min(1, 'needs at least one broker as `host:port`')
+      .describe('Brokers to begin with, as `host:port`; the others are found through them.'),
+    tls: z.boolean().default(false).describe('Whether the brokers are spoken to over TLS.'),
+    sasl: z
+      .strictObject({
+        mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
+        username: z.string(),
+        password: z.string().describe('Give it as ${VARIABLE} or ${file:/path}.'),
+      })
+      .nullable()
+      .default(null)
+      .describe('How to log in to the brokers; null: they ask for nothing.'),
+    schemaRegistry: urlOf(REGISTRIES)
+      .nullable()
+      .default(null)
+      .describe('A Confluent-compatible schema registry; null: the built-in one, served at /registry of http.listen.'),
+    partitions: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(4)
+      .describe('Partitions of a topic that is created: the most processes that can share the work of one target.'),
+    replication: z
+      .int()
+      .min(1)
+      .max(32_767)
+      .nullable()
+      .default(null)
+      .describe('Copies of each partition of a topic that is created; null: 3, or the number of brokers if smaller.'),
+  })
+  .describe('Kafka between source and targets; leave out to go directly.');
+
+const http = z
+  .strictObject({
+    listen: z
+      .string()
+      .refine(isHostPort, 'must be `host:port`, for example 127.0.0.1:8080')
+      .describe('`host:port` to listen on for /health, /status, /metrics and, where needed, /registry.'),
+  })
+  .describe('The HTTP listener; off when left out.');
+
+/**
+ * The whole configuration file. `transform` is the schema of one item of a target's `transforms`: it is handed in because loading
+ * it loads an expression language that most pipelines do without.
+ */
+export function configSchema<Transform extends z.ZodType>(transform: Transform) {
+  const target = z.strictObject({
+    url: urlOf(TARGETS).describe('Where changes go: postgres://user:password@host/database or mongodb://…/database'),
+    transforms: z.array(transform).default([]).describe('What is done to tables and rows on their way, in order.'),
+    metadata: z
+      .string()
+      .regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, 'must be letters, digits and `_`, not beginning with a digit')
+      .default('lockstep')
+      .describe('The schema (PostgreSQL) or database (MongoDB) in the target for what is ours: checkpoints.'),
+  });
+  return z.strictObject({
+    name: z
+      .string()
+      .regex(NAME, 'must be 1 to 40 of a-z, 0-9 and `_`, beginning with a letter')
+      .describe('Names the checkpoints, topics and consumer groups. With another name everything starts anew.'),
+    source,
+    via: via.nullable().default(null),
+    targets: z
+      .record(
+        z
+          .string()
+          .regex(NAME, 'must be 1 to 40 of a-z, 0-9 and `_`, beginning with a letter')
+          .refine((name) => !RESERVED.has(name), 'is a name that has a meaning of its own; choose another'),
+        target,
+      )
+      .refine((targets) => Object.keys(targets).length > 0, 'needs at least one target')
+      .describe('Where the changes go, by names of your choice.'),
+    http: http.nullable().default(null),
+  });
+}
+
+/** What a configuration file says, with every default filled in. */
+export type Settings = z.output<ReturnType<typeof configSchema<z.ZodUnknown>>>;
+export type TargetSettings = Settings['targets'][string];
+
+/** Splits what `http.listen` and `via.kafka` hold. */
+export function hostPort(text: string): { host: string; port: number } {
+  const colon = text.lastIndexOf(':');
+  return { host: text.slice(0, colon).replaceAll(/[[\]]/g, ''), port: Number(text.slice(colon + 1)) };
+}
+
+function isHostPort(text: string): boolean {
+  const port = HOST_PORT.exec(text)?.[1];
+  return port !== undefined && Number(port) <= 65_535;
+}
+
+function urlOf(schemes: readonly string[]) {
+  const list = schemes.map((scheme) => `${scheme}://`).join(', ');
+  return z
+    .string()
+    .superRefine((url, context) => {
+      const fault = urlFault(url, schemes, list);
+      if (fault !== null) context.addIssue({ code: 'custom', message: fault });
+    })
+    .meta({ pattern: `^(${schemes.map((scheme) => scheme.replace('+', '\\+')).join('|')})://|^\\$\\{` });
+}
+
+/** What is wrong with a URL, without repeating any of it but the scheme: it holds a password. */
+function urlFault(url: string, schemes: readonly string[], list: string): string | null {
+  const match = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(url);
+  if (match === null) return `is no URL; it must begin with ${list}`;
+  const [, scheme = '', rest = ''] = match;
+  if (!schemes.includes(scheme)) return `begins with ${scheme}://; it must begin with ${list}`;
+  const authority = rest.split(/[/?#]/, 1)[0] ?? '';
+  if (!authority.includes('@') && rest.includes('@')) {
+    return 'has `/`, `?` or `#` in its user or password; write them as %2F, %3F, %23, or take the password from ${VARIABLE}';
+  }
+  if (authority.replace(/^.*@/, '') === '') return 'names no host';
+  // Several hosts are legal for MongoDB only, which URL does not know.
+  return scheme.startsWith('mongodb') || URL.canParse(url) ? null : 'is no valid URL; check its port and escapes';
+}

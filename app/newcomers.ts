@@ -1,0 +1,57 @@
+import type { Batch, Lane, Target } from '../core/contracts.ts';
+import type { TableSchema } from '../core/table.ts';
+import { isRowChange, type Transforms } from '../core/transform.ts';
+
+/**
+ * Prepares a table in the target before its first row where it was not there at the start: a topic brings its table with its first
+ * message. Shared by all lanes of a run.
+ */
+export class Newcomers {
+  readonly #target: Target;
+  readonly #transforms: Transforms;
+  readonly #seen = new Set<TableSchema>();
+  readonly #prepared = new Map<string, Promise<void>>();
+
+  constructor(target: Target, transforms: Transforms) {
+    this.#target = target;
+    this.#transforms = transforms;
+  }
+
+  /** Tables that the loop prepares itself. */
+  known(tables: readonly TableSchema[]): void {
+    for (const { origin } of tables) this.#prepared.set(origin, Promise.resolve());
+  }
+
+  lane(lane: Lane, signal: AbortSignal): Lane {
+    const { name, kind } = lane;
+    return {
+      name,
+      kind,
+      batches: this.#batches(lane.batches, signal),
+      acknowledge: (checkpoint) => lane.acknowledge(checkpoint),
+    };
+  }
+
+  async *#batches(batches: AsyncIterable<Batch>, signal: AbortSignal): AsyncGenerator<Batch> {
+    let last: TableSchema | null = null;
+    for await (const batch of batches) {
+      for (const change of batch.changes) {
+        if (!isRowChange(change) || change.table === last) continue;
+        last = change.table;
+        if (this.#seen.has(last)) continue;
+        await this.#prepare(last, signal);
+        this.#seen.add(last);
+      }
+      yield batch;
+    }
+  }
+
+  async #prepare(table: TableSchema, signal: AbortSignal): Promise<void> {
+    const known = this.#prepared.get(table.origin);
+    if (known !== undefined) return await known;
+    const carried = this.#transforms.table(table);
+    const preparing = carried === null ? Promise.resolve() : this.#target.prepare([carried], signal);
+    this.#prepared.set(table.origin, preparing);
+    return await preparing;
+  }
+}

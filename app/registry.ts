@@ -1,0 +1,162 @@
+import type { Registry } from '../codec/registry/registry.ts';
+import type { Source, Target, Transform } from '../core/contracts.ts';
+import { LockstepError } from '../core/errors.ts';
+import type { Check, PlannedTable, SourceOptions, SourcePlugin, TargetOptions, TargetPlugin } from '../core/plugin.ts';
+import type { Progress } from '../core/progress.ts';
+import type { TableSchema } from '../core/table.ts';
+import type { Config } from './config/load.ts';
+import { describeUrl } from './config/redact.ts';
+
+/** A source with all it is opened with, so that nobody else needs to know its kind. */
+export interface SourceEnd {
+  /** For people: `mysql db1:3306`. */
+  readonly label: string;
+  /** With `caught-up` the lanes end once everything is done that the source holds now. */
+  open(until: 'caught-up' | null): Promise<Source>;
+  check(signal: AbortSignal): Promise<readonly Check[]>;
+  describe(entries: ReadonlyMap<string, string>): Promise<readonly string[]>;
+}
+
+/** A target with all it is opened with. */
+export interface TargetEnd {
+  readonly label: string;
+  open(): Promise<Target>;
+  check(signal: AbortSignal): Promise<readonly Check[]>;
+  plan(tables: readonly TableSchema[], signal: AbortSignal): Promise<readonly PlannedTable[]>;
+}
+
+/** A schema registry that whoever hands it in also closes. */
+export interface SharedRegistry {
+  open(): Promise<Registry>;
+}
+
+/** What an end is to work towards. */
+export interface Aim {
+  /** The target's name; publishing to Kafka has the name `kafka`. */
+  readonly target: string;
+  readonly progress: Progress;
+}
+
+// Plug-ins are imported when first used: a run to PostgreSQL loads neither MongoDB's driver nor Kafka's.
+const mysql = async () => (await import('../connectors/mysql/index.ts')).mysql;
+const postgres = async () => (await import('../sinks/postgres/index.ts')).postgres;
+const mongodb = async () => (await import('../sinks/mongodb/index.ts')).mongodb;
+const kafkaTarget = async () => (await import('../sinks/kafka/index.ts')).kafka;
+const kafkaSource = async () => (await import('../connectors/kafka/index.ts')).kafka;
+
+const SOURCES: Readonly<Record<string, () => Promise<SourcePlugin>>> = { mysql, mariadb: mysql };
+const TARGETS: Readonly<Record<string, () => Promise<TargetPlugin>>> = {
+  postgres,
+  postgresql: postgres,
+  mongodb,
+  'mongodb+srv': mongodb,
+};
+
+/** The configured source. */
+export function sourceEnd(config: Config, aim: Aim): SourceEnd {
+  const { url, tables, copy } = config.source;
+  const options = { pipeline: config.name, url, tables, copy, until: null, ...aim };
+  return sourceOf(describeUrl(url), pluginFor(SOURCES, url), options);
+}
+
+/** The configured target that `aim` names. */
+export function targetEnd(config: Config, aim: Aim): TargetEnd {
+  const settings = config.targets[aim.target];
+  if (settings === undefined) throw new LockstepError('BUG', `there is no target ${aim.target}`);
+  const { url, metadata } = settings;
+  const options = { pipeline: config.name, url, metadata, ...aim };
+  return targetOf(`${aim.target} (${describeUrl(url)})`, pluginFor(TARGETS, url), options);
+}
+
+/** The topics of the pipeline, to publish to. `schemas` is the built-in registry that the process shares, if it does. */
+export function kafkaTargetEnd(config: Config, aim: Aim, schemas: SharedRegistry | null): TargetEnd {
+  const options = { pipeline: config.name, metadata: '', ...aim, ...brokersOf(config) };
+  const open: TargetEnd['open'] = async () =>
+    await (await kafkaTarget()).open({ ...options, registry: await shared(options, schemas) });
+  return { ...targetOf(kafkaLabel(config), kafkaTarget, options), open };
+}
+
+/** The topics of the pipeline, to read from. */
+export function kafkaSourceEnd(config: Config, aim: Aim, schemas: SharedRegistry | null): SourceEnd {
+  const options = { pipeline: config.name, tables: config.source.tables, until: null, ...aim, ...brokersOf(config) };
+  const open: SourceEnd['open'] = async (until) =>
+    await (await kafkaSource()).open({ ...options, until, registry: await shared(options, schemas) });
+  return { ...sourceOf(kafkaLabel(config), kafkaSource, options), open };
+}
+
+/** How the brokers and the schema registry are reached, as the Kafka plug-ins take it. */
+export function brokersOf({ via }: Config) {
+  if (via === null) throw new LockstepError('BUG', 'the pipeline has no Kafka');
+  return {
+    url: `kafka://${via.kafka.join(',')}`,
+    brokers: via.kafka,
+    tls: via.tls,
+    ...(via.sasl === null ? {} : { sasl: via.sasl }),
+    registry: via.schemaRegistry,
+    partitions: via.partitions,
+    replicationFactor: via.replication,
+  };
+}
+
+/** A target's transforms, in order. Throws TRANSFORM_INVALID. */
+export async function transformsOf(config: Config, target: string): Promise<readonly Transform[]> {
+  const items = config.targets[target]?.transforms ?? [];
+  if (items.length === 0) return [];
+  const { openTransforms, transformSchema } = await import('../transforms/registry.ts');
+  return await openTransforms(transformSchema.array().parse(items), { baseDir: config.baseDir });
+}
+
+/** Patterns of a target's transforms that match nothing in these tables: nearly always a typing mistake. */
+export async function unmatchedTransforms(
+  config: Config,
+  target: string,
+  tables: readonly TableSchema[],
+): Promise<readonly string[]> {
+  const items = config.targets[target]?.transforms ?? [];
+  if (items.length === 0) return [];
+  const { transformSchema, unmatched } = await import('../transforms/registry.ts');
+  return unmatched(transformSchema.array().parse(items), tables);
+}
+
+function kafkaLabel({ via }: Config): string {
+  return `kafka ${via?.kafka.join(', ') ?? ''}`;
+}
+
+async function shared(
+  options: { readonly registry: string | null },
+  schemas: SharedRegistry | null,
+): Promise<Registry | string | null> {
+  return options.registry === null && schemas !== null ? await schemas.open() : options.registry;
+}
+
+function pluginFor<Plugin>(plugins: Readonly<Record<string, () => Promise<Plugin>>>, url: string) {
+  const plugin = plugins[url.split('://', 1)[0] ?? ''];
+  if (plugin === undefined) throw new LockstepError('BUG', `no plug-in for ${describeUrl(url)}`);
+  return plugin;
+}
+
+function sourceOf<Options extends SourceOptions>(
+  label: string,
+  load: () => Promise<SourcePlugin<Options>>,
+  options: Options,
+): SourceEnd {
+  return {
+    label,
+    open: async (until) => await (await load()).open({ ...options, until }),
+    check: async (signal) => await (await load()).check(options, signal),
+    describe: async (entries) => (await load()).describe?.(entries) ?? [...entries.keys()],
+  };
+}
+
+function targetOf<Options extends TargetOptions>(
+  label: string,
+  load: () => Promise<TargetPlugin<Options>>,
+  options: Options,
+): TargetEnd {
+  return {
+    label,
+    open: async () => await (await load()).open(options),
+    check: async (signal) => await (await load()).check(options, signal),
+    plan: async (tables, signal) => await (await load()).plan(options, tables, signal),
+  };
+}
