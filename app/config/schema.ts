@@ -16,7 +16,7 @@ const copy = z
       .int()
       .min(1)
       .max(32)
-      .default(4)
+      .default(2)
       .describe('How many connections read chunks of tables side by side while tables are copied.'),
     marker: z
       .string()

@@ -8,28 +8,36 @@ import { newerThan, readLogEnd, readServer, type Server } from './server.ts';
 /** What `lockstep doctor` says of the source. A connection that fails is one failed check, not an error. */
 export async function checkSource(options: SourceOptions, signal: AbortSignal): Promise<readonly Check[]> {
   const address = parseAddress(options.url);
+  let session: Session | null = null;
   try {
-    await using session = await Session.open(address, signal);
-    const server = await readServer(session, signal);
-    const catalog = await readCatalog(session, server, compilePatterns(options.tables), signal);
-    return [
-      {
-        name: 'connection',
-        outcome: 'pass',
-        detail: `${server.flavour} ${server.version} at ${address.where} as ${address.user}`,
-        fix: null,
-      },
-      ...settingChecks(server),
-      addressing(server, options.copy?.marker ?? null),
-      await logRights(session, server, signal),
-      await replicationRights(session, server, address.user, signal),
-      ...tableChecks(catalog, options.tables),
-      ...(await keyChecks(session, catalog, signal)),
-    ];
+    session = await Session.open(address, signal);
+    return await checkServer(session, options, address.user, signal);
   } catch (error) {
     const { code, message, fix } = toLockstepError(error);
     return [{ name: 'connection', outcome: 'fail', detail: `${code}  ${message}`, fix: fix === '' ? null : fix }];
+  } finally {
+    session?.destroy();
   }
+}
+
+async function checkServer(
+  session: Session,
+  options: SourceOptions,
+  user: string,
+  signal: AbortSignal,
+): Promise<Check[]> {
+  const server = await readServer(session, signal);
+  const catalog = await readCatalog(session, server, compilePatterns(options.tables), signal);
+  const { flavour, version } = server;
+  return [
+    { name: 'connection', outcome: 'pass', detail: `${flavour} ${version} at ${session.where} as ${user}`, fix: null },
+    ...settingChecks(server),
+    addressing(server, options.copy?.marker ?? null),
+    await logRights(session, server, signal),
+    await replicationRights(session, server, user, signal),
+    ...tableChecks(catalog, options.tables),
+    ...(await keyChecks(session, catalog, signal)),
+  ];
 }
 
 function settingChecks(server: Server): Check[] {

@@ -67,7 +67,7 @@ export async function askValue(
 export const sessionSettings = "SET time_zone = '+00:00', sql_mode = '', group_concat_max_len = 1000000";
 
 /** A connection for questions to the server. */
-export class Session implements Asker, AsyncDisposable {
+export class Session implements Asker {
   readonly where: string;
   readonly #connection: Connection;
 
@@ -100,9 +100,8 @@ export class Session implements Asker, AsyncDisposable {
     return new Wire(stream, { where: this.where, ...options });
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  destroy(): void {
     this.#connection.destroy();
-    return Promise.resolve();
   }
 }
 

@@ -23,7 +23,7 @@ export interface DumpOptions {
 }
 
 /** A running binlog dump: the reader and the connection under it. */
-export interface Dump extends Disposable {
+export interface Dump {
   readonly reader: BinlogReader;
   readonly wire: Wire;
 }
@@ -44,7 +44,7 @@ export async function openDump(options: DumpOptions, signal: AbortSignal): Promi
     lookup: options.lookup,
     partBytes: 4 * 1024 * 1024,
   });
-  return { reader, wire, [Symbol.dispose]: () => wire.destroy() };
+  return { reader, wire };
 }
 
 /** File and offset mean nothing on another server. Errors: SOURCE_CHANGED. */

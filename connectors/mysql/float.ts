@@ -9,13 +9,16 @@ export function shortestFloat(value: number): number {
   return single;
 }
 
-/** A double as the servers' JSON functions print it: 15 digits before the exponent form, `.0` behind whole numbers. */
+/**
+ * A double as the servers' JSON functions print it: whole numbers of more than 15 digits in exponent form, other ones with `.0`.
+ * Source: MySQL strings/dtoa.cc, my_gcvt.
+ */
 export function formatJsonDouble(value: number): string {
   const [mantissa = '', exponentText = '0'] = Math.abs(value).toExponential().split('e');
   const digits = mantissa.replace('.', '');
   const point = Number(exponentText) + 1;
   const sign = value < 0 || Object.is(value, -0) ? '-' : '';
-  if (point > 15 || point < -14) {
+  if ((point > 15 && digits.length <= point) || point < -14) {
     const fraction = digits.length > 1 ? `.${digits.slice(1)}` : '';
     return `${sign}${digits.slice(0, 1)}${fraction}e${exponentText.replace('+', '')}`;
   }

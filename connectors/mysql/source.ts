@@ -104,11 +104,12 @@ export class MysqlSource implements Source {
     for (let index = 0; index < this.#readers; index += 1) yield copier.lane(index, signal);
   }
 
-  async close(): Promise<void> {
-    this.#dump?.[Symbol.dispose]();
-    await this.#opened?.session[Symbol.asyncDispose]();
+  close(): Promise<void> {
+    this.#dump?.wire.destroy();
+    this.#opened?.session.destroy();
     this.#dump = null;
     this.#opened = null;
+    return Promise.resolve();
   }
 
   async #open(signal: AbortSignal): Promise<Opened> {

@@ -12,7 +12,7 @@ const nullMark = 0xfb;
 export type RowReader = (cursor: Cursor) => void;
 
 /** A connection that reads large results row by row, straight from the packets. One statement at a time. */
-export class TextConnection implements Asker, Disposable {
+export class TextConnection implements Asker {
   readonly where: string;
   readonly #wire: Wire;
   readonly #cursor = new Cursor();
@@ -78,7 +78,7 @@ export class TextConnection implements Asker, Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
+  destroy(): void {
     this.#wire.destroy();
   }
 

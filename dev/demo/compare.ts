@@ -1,14 +1,15 @@
-import { compareTable, type TableResult } from '../../verify/compare.ts';
+import type { TableSchema } from '../../core/table.ts';
 import { isEqual, openSourceReader, openTargetReader } from '../../verify/all.ts';
+import { compareTable, type TableResult } from '../../verify/compare.ts';
 import type { SourceReader, TargetReader } from '../../verify/row.ts';
-import type { PipelineConfig } from '../product.ts';
 import type { TargetOutcome } from './outcome.ts';
 import { SHOP_DATABASE } from './shop.ts';
 import type { Watch } from './watch.ts';
 
 export interface Comparison {
   readonly source: string;
-  readonly config: PipelineConfig;
+  /** URLs by name. */
+  readonly targets: Readonly<Record<string, string>>;
   /** The id of the last row that was written, in `events`. */
   readonly lastEvent: number;
   readonly stoppedAtMs: number;
@@ -16,84 +17,89 @@ export interface Comparison {
   readonly signal: AbortSignal;
 }
 
+interface Compared {
+  readonly name: string;
+  readonly reader: TargetReader;
+  /** From the writer's end until its last row was here; null as long as it is not. */
+  caughtUpMs: number | null;
+}
+
 /** How long a target may take to hold everything once the writer has stopped. */
 const CATCH_UP_WITHIN_MS = 30_000;
 
 /** Waits until each target holds what was written last and compares it, again until it is equal or the time is up. */
 export async function compareTargets(comparison: Comparison): Promise<TargetOutcome[]> {
-  const { source: url, config, signal } = comparison;
+  const { source: url, targets, stoppedAtMs, signal } = comparison;
+  const deadlineMs = stoppedAtMs + CATCH_UP_WITHIN_MS;
   const opened = new AsyncDisposableStack();
   try {
     const source = opened.use(await openSourceReader(url, signal));
-    const outcomes: TargetOutcome[] = [];
-    for (const [name, targetUrl] of Object.entries(config.targets)) {
-      const target = opened.use(await openTargetReader(targetUrl, signal));
-      outcomes.push(await compareTarget(name, source, target, comparison));
+    const shop = await source.tables([`${SHOP_DATABASE}.*`], signal);
+    const compared: Compared[] = [];
+    for (const [name, targetUrl] of Object.entries(targets)) {
+      compared.push({ name, reader: opened.use(await openTargetReader(targetUrl, signal)), caughtUpMs: null });
     }
+    await catchUp(compared, shop, comparison, deadlineMs);
+    const outcomes: TargetOutcome[] = [];
+    for (const target of compared) outcomes.push(await compareTarget(target, source, shop, comparison, deadlineMs));
     return outcomes;
   } finally {
     await opened.disposeAsync();
   }
 }
 
-async function compareTarget(
-  name: string,
-  source: SourceReader,
-  target: TargetReader,
-  comparison: Comparison,
-): Promise<TargetOutcome> {
-  const { watch, signal, stoppedAtMs } = comparison;
-  const deadlineMs = stoppedAtMs + CATCH_UP_WITHIN_MS;
-  const caughtUpMs = await catchUp(name, source, target, comparison, deadlineMs);
-  const startedMs = performance.now();
-  let done = false;
-  const comparing = compareUntilEqual(source, target, deadlineMs, signal).finally(() => (done = true));
+async function catchUp(
+  targets: readonly Compared[],
+  shop: readonly TableSchema[],
+  { lastEvent, stoppedAtMs, watch, signal }: Comparison,
+  deadlineMs: number,
+): Promise<void> {
+  const events = shop.find(({ name }) => name === 'events');
+  if (events === undefined) throw new Error('the shop has lost its events');
   await watch.until(
-    () => `the writer has stopped; comparing ${name} with the source, value by value`,
-    () => done,
+    () => 'the writer has stopped; the targets catch up',
+    async () => {
+      for (const target of targets.filter(({ caughtUpMs }) => caughtUpMs === null)) {
+        const found = await target.reader.lookup(events, [[String(lastEvent)]], signal);
+        if (found.length > 0) target.caughtUpMs = Math.round(performance.now() - stoppedAtMs);
+      }
+      return targets.every(({ caughtUpMs }) => caughtUpMs !== null) || performance.now() > deadlineMs;
+    },
   );
-  const tables = await comparing;
-  return { name, equal: isEqual(tables), caughtUpMs, compareMs: Math.round(performance.now() - startedMs), tables };
 }
 
-/** With several lanes another one can be behind the one that brought the last row. */
+async function compareTarget(
+  { name, reader, caughtUpMs }: Compared,
+  source: SourceReader,
+  shop: readonly TableSchema[],
+  { watch, signal }: Comparison,
+  deadlineMs: number,
+): Promise<TargetOutcome> {
+  const startedMs = performance.now();
+  const done: TableResult[] = [];
+  let finished = false;
+  const comparing = compareUntilEqual(source, reader, shop, done, deadlineMs, signal).finally(() => (finished = true));
+  await Promise.all([
+    comparing,
+    watch.until(
+      () => `comparing ${name} with the source, value by value: ${shop[done.length]?.name ?? 'done'}`,
+      () => finished,
+    ),
+  ]);
+  return { name, equal: isEqual(done), caughtUpMs, compareMs: Math.round(performance.now() - startedMs), tables: done };
+}
+
+/** Fills `done`. With several lanes another one can be behind the one that brought the last row. */
 async function compareUntilEqual(
   source: SourceReader,
   target: TargetReader,
+  shop: readonly TableSchema[],
+  done: TableResult[],
   deadlineMs: number,
   signal: AbortSignal,
-): Promise<readonly TableResult[]> {
-  for (;;) {
-    const tables = await compareShop(source, target, signal);
-    if (isEqual(tables) || performance.now() > deadlineMs) return tables;
-  }
-}
-
-async function compareShop(source: SourceReader, target: TargetReader, signal: AbortSignal): Promise<TableResult[]> {
-  const results: TableResult[] = [];
-  for (const table of await source.tables([`${SHOP_DATABASE}.*`], signal))
-    results.push(await compareTable(source, target, table, signal));
-  return results;
-}
-
-/** Gives the time from the writer's end to the moment its last row was there; null when that did not come. */
-async function catchUp(
-  name: string,
-  source: SourceReader,
-  target: TargetReader,
-  { lastEvent, stoppedAtMs, watch, signal }: Comparison,
-  deadlineMs: number,
-): Promise<number | null> {
-  const [events] = await source.tables([`${SHOP_DATABASE}.events`], signal);
-  if (events === undefined) throw new Error('the shop has lost its events');
-  let atMs: number | null = null;
-  await watch.until(
-    () => `the writer has stopped; ${name} catches up`,
-    async () => {
-      const [found] = await target.lookup(events, [[String(lastEvent)]], signal);
-      if (found !== undefined) atMs = Math.round(performance.now() - stoppedAtMs);
-      return found !== undefined || performance.now() > deadlineMs;
-    },
-  );
-  return atMs;
+): Promise<void> {
+  do {
+    done.length = 0;
+    for (const table of shop) done.push(await compareTable(source, target, table, signal));
+  } while (!isEqual(done) && performance.now() < deadlineMs);
 }

@@ -68,7 +68,14 @@ async function perform(
   const writes = await writer.stop();
   const stoppedAtMs = performance.now();
   const lastEvent = await writeLastEvent(servers.source.url);
-  const targets = await compareTargets({ source: servers.source.url, config, lastEvent, stoppedAtMs, watch, signal });
+  const targets = await compareTargets({
+    source: servers.source.url,
+    targets: config.targets,
+    lastEvent,
+    stoppedAtMs,
+    watch,
+    signal,
+  });
   const outcome: DemoOutcome = {
     equal: targets.every(({ equal }) => equal),
     source: { kind: servers.source.kind, version: servers.source.version },

@@ -16,9 +16,13 @@ export function cacheDirectory(): string {
  */
 export async function withLock<T>(name: string, work: () => Promise<T>): Promise<T> {
   await mkdir(cacheDirectory(), { recursive: true });
-  using lock = new DatabaseSync(join(cacheDirectory(), `${name}.lock`));
-  while (!locked(lock)) await sleep(100);
-  return await work();
+  const lock = new DatabaseSync(join(cacheDirectory(), `${name}.lock`));
+  try {
+    while (!locked(lock)) await sleep(100);
+    return await work();
+  } finally {
+    lock.close();
+  }
 }
 
 function locked(lock: DatabaseSync): boolean {

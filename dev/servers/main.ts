@@ -35,8 +35,9 @@ function parseKind(name: string): Kind {
 async function install(kinds: readonly Kind[]): Promise<void> {
   const rows: (readonly string[])[] = [];
   for (const kind of kinds) {
-    await using server = await startServer(kind, { own: true, fast: true }); // the proof that nothing is missing
+    const server = await startServer(kind, { own: true, fast: true }); // the proof that nothing is missing
     rows.push([kind, server.version, server.origin]);
+    await server.stop();
   }
   printTable(rows);
 }

@@ -30,7 +30,15 @@ export const mongodb: Recipe = {
 
 /** Makes the server a replica set of its own if it is none yet, and waits until it takes writes. */
 async function probe(url: string): Promise<string> {
-  await using client = new MongoClient(directly(url), { serverSelectionTimeoutMS: 5000, connectTimeoutMS: 5000 });
+  const client = new MongoClient(directly(url), { serverSelectionTimeoutMS: 5000, connectTimeoutMS: 5000 });
+  try {
+    return await probeWith(client, url);
+  } finally {
+    await client.close();
+  }
+}
+
+async function probeWith(client: MongoClient, url: string): Promise<string> {
   const admin = client.db('admin');
   const hello = await admin.command({ hello: 1 });
   if (hello['isWritablePrimary'] !== true) {

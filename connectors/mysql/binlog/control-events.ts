@@ -14,15 +14,27 @@ export interface TransactionId {
 /** GTID_EVENT and ANONYMOUS_GTID_EVENT have one layout. Source: libbinlogevents control_events.h, Gtid_event */
 export function readAnonymousOrGtid(cursor: Cursor, named: boolean): TransactionId {
   cursor.skip(1);
-  const hex = cursor.bytes.toString('hex', cursor.at, cursor.at + 16);
-  cursor.skip(16);
+  const uuid = readUuid(cursor);
   const number = cursor.u64();
-  const uuid = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   cursor.skip(17);
   const committedAtMs = cursor.end - cursor.at >= 7 ? commitTimestamp(cursor) : null;
   return named
     ? { gtid: `${uuid}:${number}`, source: uuid, number, committedAtMs }
     : { gtid: null, source: null, number: 0, committedAtMs };
+}
+
+const lastUuid = { bytes: Buffer.alloc(16), text: '00000000-0000-0000-0000-000000000000' };
+
+/** Neighbouring transactions nearly always come from one server, so the last one's text is kept. */
+function readUuid(cursor: Cursor): string {
+  const { bytes, at } = cursor;
+  cursor.at = at + 16;
+  if (bytes.compare(lastUuid.bytes, 0, 16, at, at + 16) !== 0) {
+    bytes.copy(lastUuid.bytes, 0, at, at + 16);
+    const hex = bytes.toString('hex', at, at + 16);
+    lastUuid.text = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  }
+  return lastUuid.text;
 }
 
 /** Microseconds in 55 bits; the 56th says that the original commit's timestamp follows. */

@@ -53,7 +53,9 @@ export class BinlogReader {
   readonly #cursor = new Cursor();
   readonly #tables = new Map<number, MappedTable>();
   #checksums: boolean;
-  #place: Place;
+  readonly #server: string;
+  #file: string;
+  #offset: number;
   #id: TransactionId | null = null;
   #moment: Moment | null = null;
   #changes: Change[] = [];
@@ -62,12 +64,14 @@ export class BinlogReader {
   constructor(options: ReaderOptions) {
     this.#options = options;
     this.#checksums = options.checksums;
-    this.#place = options.start;
+    this.#server = options.start.server;
+    this.#file = options.start.file;
+    this.#offset = options.start.offset;
   }
 
   /** Behind the last event that was read. */
   get place(): Place {
-    return this.#place;
+    return { file: this.#file, offset: this.#offset, server: this.#server };
   }
 
   /** True between the begin and the end of a transaction. */
@@ -99,7 +103,7 @@ export class BinlogReader {
     const cursor = this.#cursor;
     cursor.set(bytes, at + headerBytes, bodyEnd);
     const logPos = bytes.readUInt32LE(at + 13);
-    if (logPos !== 0 && type !== event.heartbeat) this.#place = { ...this.#place, offset: logPos };
+    if (logPos !== 0 && type !== event.heartbeat) this.#offset = logPos;
     this.#bytes += end - start;
     return this.#dispatch(type, bytes, at);
   }
@@ -162,8 +166,8 @@ export class BinlogReader {
     this.#moment = {
       committedAtMs: id.committedAtMs ?? bytes.readUInt32LE(at) * 1000,
       gtid: id.gtid,
-      file: this.#place.file,
-      offset: this.#place.offset,
+      file: this.#file,
+      offset: this.#offset,
       serverId: bytes.readUInt32LE(at + 5),
     };
     return null;
@@ -250,14 +254,16 @@ export class BinlogReader {
   }
 
   #rotate(): void {
-    const offset = this.#cursor.u64();
-    this.#place = { ...this.#place, file: this.#cursor.text(this.#cursor.end - this.#cursor.at), offset };
+    this.#offset = this.#cursor.u64();
+    this.#file = this.#cursor.text(this.#cursor.end - this.#cursor.at);
   }
 
   /** Says how far the log has been sent, also past transactions that were skipped because we have them. */
   #heartbeat(offset: number): void {
     const file = this.#cursor.text(this.#cursor.end - this.#cursor.at);
-    if (this.#id === null && offset > 0) this.#place = { ...this.#place, file, offset };
+    if (this.#id !== null || offset === 0) return;
+    this.#file = file;
+    this.#offset = offset;
   }
 
   /** Behind the fixed fields and the post-header lengths stands the checksum algorithm; only then the event's own checksum. */
@@ -268,7 +274,7 @@ export class BinlogReader {
 
   #end(ddl: Piece['ddl']): Piece | null {
     if (this.#id === null) return null;
-    const piece = this.#piece(this.#place, ddl);
+    const piece = this.#piece(this.place, ddl);
     this.#id = null;
     this.#moment = null;
     return piece;
@@ -295,7 +301,7 @@ export class BinlogReader {
   }
 
   #here(): string {
-    return `${this.#options.where} at ${this.#place.file}:${this.#place.offset}`;
+    return `${this.#options.where} at ${this.#file}:${this.#offset}`;
   }
 
   #corrupt(what: string): LockstepError {

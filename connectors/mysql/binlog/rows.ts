@@ -23,11 +23,11 @@ export function rowDecoder(map: TableMap, table: TableSchema): RowDecoder {
     const nulls = cursor.at;
     const { bytes } = cursor;
     cursor.at = nulls + nullBytes;
-    const row: Value[] = Array.from({ length: count });
+    const row: Value[] = [];
     for (let i = 0; i < count; i += 1) {
       const isNull = ((bytes[nulls + (i >> 3)] ?? 0) >> (i & 7)) & 1;
       const decode = decoders[i];
-      row[i] = isNull === 1 || decode === undefined ? null : decode(cursor);
+      row.push(isNull === 1 || decode === undefined ? null : decode(cursor));
     }
     return row;
   };

@@ -60,14 +60,18 @@ export class Copier {
   }
 
   async *#read(pending: Pending, signal: AbortSignal): AsyncGenerator<Batch> {
-    using connection = await this.#options.connect(signal);
-    for (;;) {
-      const work = yield* this.#nextRange(connection, pending, signal);
-      if (work === null) return;
-      const { copy, range } = work;
-      const { epoch } = copy;
-      const finished = yield* this.#walk(connection, copy, range, pending, signal);
-      if (!finished && copy.epoch === epoch) copy.taken.delete(range.index);
+    const connection = await this.#options.connect(signal);
+    try {
+      for (;;) {
+        const work = yield* this.#nextRange(connection, pending, signal);
+        if (work === null) return;
+        const { copy, range } = work;
+        const { epoch } = copy;
+        const finished = yield* this.#walk(connection, copy, range, pending, signal);
+        if (!finished && copy.epoch === epoch) copy.taken.delete(range.index);
+      }
+    } finally {
+      connection.destroy();
     }
   }
 

@@ -1,0 +1,187 @@
+import type { Batch, Change, RowChange } from '../../core/contracts.ts';
+import { LockstepError } from '../../core/errors.ts';
+import { type TableSchema, qualifiedName } from '../../core/table.ts';
+import { isRowChange } from '../../core/transform.ts';
+import { type SchemaChange, alterStatements } from './alter.ts';
+import { type ServerFacts, placeKey, readTables, selectTables } from './catalog.ts';
+import { Folded, keyOf } from './fold.ts';
+import { quoteTable } from './sql.ts';
+import type { Tables } from './tables.ts';
+import type { Transaction } from './transaction.ts';
+import { type TableWriter, copyRows, deleteText, exactText, insertText, stageRows, updateText } from './writer.ts';
+
+/** What one batch is applied with. */
+export interface Work {
+  readonly transaction: Transaction;
+  readonly tables: Tables;
+  readonly facts: ServerFacts;
+  readonly batch: Batch;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * From this many rows of one table on, COPY into a staging table and one statement per kind are faster than constants in a statement,
+ * for all their round trips: measured with 10 mixed columns on one machine, 3.4 ms against 4.0 ms at 200 rows, 11 ms against 6 ms at 500.
+ */
+const STAGE_ROWS = 250;
+
+/** One table's row changes in one segment: folded where the table has a key, else as they came. */
+type Group =
+  | { readonly table: TableSchema; readonly folded: Folded }
+  | { readonly table: TableSchema; readonly changes: RowChange[] };
+
+/** Folds runs of row changes per table and applies them; truncates and schema changes in between, in their order. */
+export async function applyFolded(work: Work): Promise<void> {
+  let groups = new Map<string, Group>();
+  let bySchema = new Map<TableSchema, Group>();
+  const finish = async (): Promise<void> => {
+    for (const group of groups.values()) await applyGroup(work, group);
+    groups = new Map();
+    bySchema = new Map();
+  };
+  for (const change of work.batch.changes) {
+    if (!isRowChange(change)) {
+      if (change.kind !== 'marker') await finish();
+      await applyOther(work, change);
+      continue;
+    }
+    const { table } = change;
+    let group = bySchema.get(table);
+    if (group === undefined) {
+      const name = qualifiedName(table);
+      if ((groups.get(name)?.table.fingerprint ?? table.fingerprint) !== table.fingerprint) await finish();
+      group = groups.get(name) ?? newGroup(table, work.batch.copying.has(table.origin));
+      groups.set(name, group);
+      bySchema.set(table, group);
+    }
+    if ('folded' in group) group.folded.add(change);
+    else group.changes.push(change);
+  }
+  await finish();
+}
+
+function newGroup(table: TableSchema, copying: boolean): Group {
+  const key = keyOf(table);
+  return key === null ? { table, changes: [] } : { table, folded: new Folded(table, key, copying) };
+}
+
+async function applyGroup(work: Work, group: Group): Promise<void> {
+  const writer = await writerOf(work, group.table);
+  if (!('folded' in group)) return applyKeyless(work, writer, group.changes);
+  if (group.folded.size >= STAGE_ROWS) return applyStaged(work, writer, group.folded);
+  const { deletes, upserts, updates } = group.folded;
+  const { transaction, signal } = work;
+  if (deletes.size > 0) await transaction.add(deleteText(writer, deletes.values()), signal);
+  if (upserts.size > 0) await transaction.add(insertText(writer, upserts.values()), signal);
+  for (const change of updates.values()) await transaction.add(updateText(writer, change), signal);
+}
+
+async function applyStaged(work: Work, writer: TableWriter, { deletes, upserts, updates }: Folded): Promise<void> {
+  const { transaction, signal } = work;
+  const { stage } = writer;
+  if (stage === null) return;
+  await transaction.stage(stage.name, stage.create, signal);
+  const changes = { deletes: deletes.values(), upserts: upserts.values(), updates: updates.values() };
+  await transaction.copy(stage.copy, stageRows(writer, changes), signal);
+  if (deletes.size > 0) await transaction.add(stage.deletes, signal);
+  if (upserts.size > 0) await transaction.add(stage.upserts, signal);
+  if (updates.size > 0) await transaction.add(stage.updates, signal);
+}
+
+/** Without a key nothing can be folded: runs of new rows are appended, every other change finds its row by all its columns. */
+async function applyKeyless(work: Work, writer: TableWriter, changes: readonly RowChange[]): Promise<void> {
+  let fresh: RowChange[] = [];
+  for (const change of changes) {
+    if (change.before === null) {
+      fresh.push(change);
+      continue;
+    }
+    await append(work, writer, fresh);
+    fresh = [];
+    await applyExactly(work, writer, change);
+  }
+  await append(work, writer, fresh);
+}
+
+async function append(work: Work, writer: TableWriter, changes: readonly RowChange[]): Promise<void> {
+  const { transaction, signal } = work;
+  if (changes.length === 0) return;
+  if (changes.length < STAGE_ROWS) await transaction.add(insertText(writer, changes), signal);
+  else await transaction.copy(writer.copy, copyRows(writer, changes), signal);
+}
+
+async function applyExactly(work: Work, writer: TableWriter, change: RowChange): Promise<void> {
+  const outcome = await work.transaction.query(exactText(writer, change), work.signal);
+  if (outcome?.count === 1 || work.batch.copying.has(change.table.origin)) return;
+  const place = `${change.at.file}:${String(change.at.offset)}`;
+  const message = `${quoteTable(writer.table)} has no key and no row that equals the one ${change.kind}d at ${place}`;
+  throw new LockstepError('TARGET_ROW_REFUSED', message, {
+    fix: 'copy the table again, or give it a primary key at the source',
+  });
+}
+
+/** Applies row by row in the source's order: where rows swap values of a unique column, any other order is refused. */
+export async function applyOrdered(work: Work): Promise<void> {
+  for (const change of work.batch.changes) {
+    if (isRowChange(change)) await applyOne(work, await writerOf(work, change.table), change);
+    else await applyOther(work, change);
+  }
+}
+
+async function applyOne(work: Work, writer: TableWriter, change: RowChange): Promise<void> {
+  const { transaction, signal, batch } = work;
+  const key = keyOf(change.table);
+  if (key === null) return applyKeyless(work, writer, [change]);
+  if (change.kind === 'delete') return transaction.add(deleteText(writer, [change]), signal);
+  const stays = change.kind === 'update' && key(change.before) === key(change.after);
+  if (stays && batch.copying.has(change.table.origin)) return transaction.add(updateText(writer, change), signal);
+  if (change.kind === 'update' && !stays) await transaction.add(deleteText(writer, [change]), signal);
+  await transaction.add(insertText(writer, [change]), signal);
+}
+
+/** Snapshot rows, nearly always new: plain COPY per table. A row that is there already is a unique violation (23505). */
+export async function applyCopied(work: Work): Promise<void> {
+  const { changes } = work.batch;
+  if (!changes.every((change) => change.kind === 'read' || change.kind === 'marker')) return applyFolded(work);
+  const rows = new Map<TableSchema, RowChange[]>();
+  for (const change of changes) {
+    if (change.kind !== 'read') continue;
+    const known = rows.get(change.table);
+    if (known === undefined) rows.set(change.table, [change]);
+    else known.push(change);
+  }
+  for (const [table, fresh] of rows) await append(work, await writerOf(work, table), fresh);
+}
+
+async function applyOther(work: Work, change: Exclude<Change, RowChange>): Promise<void> {
+  switch (change.kind) {
+    case 'marker':
+      return;
+    case 'truncate':
+      return truncate(work, change.table);
+    case 'schema':
+      return alter(work, change);
+  }
+}
+
+/** A table that foreign keys point to cannot be truncated; there the rows are deleted. */
+async function truncate(work: Work, table: TableSchema): Promise<void> {
+  const { transaction, signal } = work;
+  const found = readTables(await transaction.query(selectTables([table]), signal)).get(placeKey(table));
+  const statement = found?.referenced === true ? 'DELETE FROM' : 'TRUNCATE';
+  await transaction.add(`${statement} ${quoteTable(table)}`, signal);
+}
+
+async function alter(work: Work, change: SchemaChange): Promise<void> {
+  const { transaction, tables, facts, signal } = work;
+  const { before, after } = change;
+  const places = [before, after].filter((table) => table !== null);
+  const found = readTables(await transaction.query(selectTables(places), signal));
+  tables.changed(before);
+  if (after !== null) tables.claim(after);
+  for (const statement of alterStatements(change, { tables: found, facts })) await transaction.add(statement, signal);
+}
+
+async function writerOf(work: Work, table: TableSchema): Promise<TableWriter> {
+  return work.tables.writer(table, work.transaction, work.facts, work.signal);
+}

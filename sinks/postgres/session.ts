@@ -1,0 +1,211 @@
+import { pipeline } from 'node:stream/promises';
+import { Client, type QueryArrayResult } from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { untilAborted } from '../../core/signals.ts';
+import { sqlStateOf, translate } from './errors.ts';
+
+export interface SessionOptions {
+  readonly url: string;
+  /** What `pg_stat_activity` shows; the server cuts it at 63 bytes. */
+  readonly applicationName: string;
+}
+
+/** One statement's outcome; every value as the server prints it. */
+export interface Outcome {
+  readonly rows: readonly (readonly (string | null)[])[];
+  /** Rows returned or affected. */
+  readonly count: number;
+}
+
+const CONNECT_TIMEOUT_MS = 15_000;
+
+/** What makes text in and out mean one thing, whatever the role's or the database's defaults are. */
+const SETTINGS = `SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET bytea_output = 'hex';
+SET standard_conforming_strings = on; SET extra_float_digits = 1; SET statement_timeout = 0;
+SET idle_in_transaction_session_timeout = 0; SET default_transaction_isolation = 'read committed'; SET client_min_messages = 'warning'`;
+
+/** A session whose client is gone must not go on waiting for a lock and then hold its own; from PostgreSQL 14 on. */
+const NOTICE_LOSS = `SELECT set_config(name, '5s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'`;
+
+const textOnly = { getTypeParser: () => String };
+
+/** One connection, set up for replication: UTC, no triggers or foreign keys where the role may say so. */
+export class Session {
+  readonly server: string;
+  /** Staging tables that exist on this connection. */
+  readonly stages = new Set<string>();
+  readonly #client: Client;
+  #replica = false;
+  #lost = false;
+
+  private constructor(client: Client, server: string) {
+    this.#client = client;
+    this.server = server;
+    const lose = (): void => {
+      this.#lost = true;
+    };
+    client.on('error', lose);
+    client.on('end', lose);
+  }
+
+  static async open(options: SessionOptions, signal: AbortSignal): Promise<Session> {
+    const server = serverOf(options.url);
+    const client = createClient(options, server);
+    const session = new Session(client, server);
+    try {
+      await untilAborted(signal, client.connect());
+      await session.#prepare(signal);
+      return session;
+    } catch (error) {
+      client.connection.stream.destroy();
+      if (signal.aborted) throw error;
+      throw translate(error, { server, connecting: true, lost: true });
+    }
+  }
+
+  /** Whether triggers and foreign keys are off on this connection. */
+  get replica(): boolean {
+    return this.#replica;
+  }
+
+  /** Whether the connection has ended, as far as has been heard. */
+  get lost(): boolean {
+    return this.#lost || this.#client.connection.stream.destroyed;
+  }
+
+  async #prepare(signal: AbortSignal): Promise<void> {
+    await this.query(SETTINGS, signal);
+    await this.#try(NOTICE_LOSS, signal);
+    this.#replica = await this.#try('SET session_replication_role = replica', signal);
+  }
+
+  /** Whether the server allows a setting (42501) and knows it on its platform (22023). */
+  async #try(setting: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.query(setting, signal);
+      return true;
+    } catch (error) {
+      const state = sqlStateOf(error);
+      if (state === '42501' || state === '22023') return false;
+      throw error;
+    }
+  }
+
+  /** Runs one or more statements, separated by `;`, in one round trip. An abort ends the connection. */
+  async query(text: string, signal: AbortSignal): Promise<readonly Outcome[]> {
+    return this.#guard(signal, async () => {
+      const results: unknown = await this.#client.query({ text, rowMode: 'array', types: textOnly });
+      return (Array.isArray(results) ? results : [results]).map(outcomeOf);
+    });
+  }
+
+  /** Streams pieces of COPY text; `pieces` is pulled as fast as the server takes it. Gives the number of rows. */
+  async copy(text: string, pieces: Iterable<Buffer>, signal: AbortSignal): Promise<number> {
+    return this.#guard(signal, async () => {
+      const stream = this.#client.query(copyFrom(text, { highWaterMark: 1 << 20 }));
+      await pipeline(pieces, stream);
+      return stream.rowCount;
+    });
+  }
+
+  async #guard<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+    signal.throwIfAborted();
+    try {
+      return await untilAborted(signal, run());
+    } catch (error) {
+      if (signal.aborted) {
+        this.destroy();
+        throw error;
+      }
+      throw translate(error, {
+        server: this.server,
+        connecting: false,
+        lost: this.#client.connection.stream.destroyed,
+      });
+    }
+  }
+
+  /** Drops the connection at once: the server rolls back what was open. */
+  destroy(): void {
+    this.#client.connection.stream.destroy();
+  }
+
+  async end(): Promise<void> {
+    await this.#client.end().catch(() => undefined);
+  }
+}
+
+function createClient(options: SessionOptions, server: string): Client {
+  try {
+    return new Client({
+      connectionString: options.url,
+      application_name: options.applicationName,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    });
+  } catch (error) {
+    throw translate(error, { server, connecting: true, lost: true });
+  }
+}
+
+/** `host:port/database` of a URL, for messages. */
+function serverOf(url: string): string {
+  const parsed = URL.parse(url);
+  return parsed === null ? 'the target' : `${parsed.host}${parsed.pathname}`;
+}
+
+/** The driver's result as ours: this is where its types end. */
+function outcomeOf(result: unknown): Outcome {
+  const { rows, rowCount } = result as QueryArrayResult<(string | null)[]>;
+  return { rows, count: rowCount ?? 0 };
+}
+
+/** The connections of one target: as many as lanes apply at the same time, opened when first needed and used again. */
+export class Sessions {
+  readonly #options: SessionOptions;
+  readonly #idle: Session[] = [];
+  readonly #taken = new Set<Session>();
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  async take(signal: AbortSignal): Promise<Session> {
+    let session = this.#idle.pop();
+    while (session?.lost === true) session = this.#idle.pop();
+    session ??= await Session.open(this.#options, signal);
+    this.#taken.add(session);
+    return session;
+  }
+
+  /** Gives a connection back that has no transaction open. */
+  release(session: Session): void {
+    if (this.#taken.delete(session)) this.#idle.push(session);
+  }
+
+  /** Gives a connection back in any state: it is dropped and what it had open is rolled back. */
+  discard(session: Session): void {
+    this.#taken.delete(session);
+    session.destroy();
+  }
+
+  /** Runs with a connection that is released when all went well and dropped otherwise. */
+  async using<T>(signal: AbortSignal, run: (session: Session) => Promise<T>): Promise<T> {
+    const session = await this.take(signal);
+    try {
+      const result = await run(session);
+      this.release(session);
+      return result;
+    } catch (error) {
+      this.discard(session);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const session of this.#taken) session.destroy();
+    this.#taken.clear();
+    await Promise.all(this.#idle.splice(0).map((session) => session.end()));
+  }
+}

@@ -1,0 +1,86 @@
+import type { Outcome, Session } from './session.ts';
+
+/** Statements are sent once they are this long together, so that a batch of small ones is one round trip. */
+const FLIGHT_CHARACTERS = 1 << 18;
+
+/**
+ * One transaction on one connection. Statements wait until something needs their outcome or the transaction ends, and then travel
+ * together.
+ */
+export class Transaction {
+  readonly session: Session;
+  #waiting: string[] = [];
+  #characters = 0;
+  #parts = 0;
+  /** Staging tables that hold rows of this transaction. */
+  readonly #filled = new Set<string>();
+
+  constructor(session: Session) {
+    this.session = session;
+  }
+
+  /** Begins the transaction, or its next part, to which `undo` goes back. */
+  begin(): void {
+    this.#add(this.#parts === 0 ? 'BEGIN' : 'SAVEPOINT part');
+  }
+
+  /** Ends a part that stays open for the next one. */
+  async endPart(signal: AbortSignal): Promise<void> {
+    if (this.#parts > 0) this.#add('RELEASE SAVEPOINT part');
+    this.#parts += 1;
+    await this.flush(signal);
+  }
+
+  /** Takes back everything since `begin` and begins again. */
+  async undo(signal: AbortSignal): Promise<void> {
+    this.#waiting = [];
+    this.#characters = 0;
+    if (this.#parts === 0) await this.session.query('ROLLBACK; BEGIN', signal);
+    else await this.session.query('ROLLBACK TO SAVEPOINT part', signal);
+    this.session.stages.clear();
+  }
+
+  async commit(signal: AbortSignal): Promise<void> {
+    this.#add('COMMIT');
+    await this.flush(signal);
+  }
+
+  /** Queues a statement whose outcome does not matter beyond its success. */
+  async add(statement: string, signal: AbortSignal): Promise<void> {
+    if (statement === '') return;
+    this.#add(statement);
+    if (this.#characters >= FLIGHT_CHARACTERS) await this.flush(signal);
+  }
+
+  #add(statement: string): void {
+    this.#waiting.push(statement);
+    this.#characters += statement.length;
+  }
+
+  async flush(signal: AbortSignal): Promise<readonly Outcome[]> {
+    if (this.#waiting.length === 0) return [];
+    const text = this.#waiting.join(';\n');
+    this.#waiting = [];
+    this.#characters = 0;
+    return this.session.query(text, signal);
+  }
+
+  /** Runs a statement behind those that wait and gives its outcome. */
+  async query(statement: string, signal: AbortSignal): Promise<Outcome | undefined> {
+    this.#add(statement);
+    return (await this.flush(signal)).at(-1);
+  }
+
+  async copy(statement: string, pieces: Iterable<Buffer>, signal: AbortSignal): Promise<void> {
+    await this.flush(signal);
+    await this.session.copy(statement, pieces, signal);
+  }
+
+  /** Makes sure that the staging table is there and empty. */
+  async stage(name: string, create: string, signal: AbortSignal): Promise<void> {
+    if (!this.session.stages.has(name)) await this.add(create, signal);
+    if (this.#filled.has(name)) await this.add(`TRUNCATE ${name}`, signal);
+    this.session.stages.add(name);
+    this.#filled.add(name);
+  }
+}
