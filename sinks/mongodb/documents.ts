@@ -1,0 +1,125 @@
+import type { Document } from 'mongodb';
+import { ObjectId } from 'mongodb';
+import type { Row, Value } from '../../core/contracts.ts';
+import type { TableSchema } from '../../core/table.ts';
+import { needsMap } from './json.ts';
+import { type Convert, converter } from './values.ts';
+
+/** Tells rows apart by key inside one batch; equal exactly where the `_id`s are. */
+export type RowKey = number | bigint | string | boolean;
+
+/** A table's rows as documents, compiled once per schema. */
+export interface Documents {
+  readonly table: TableSchema;
+  /** False for a table without a key: its rows have an `_id` made up by us and are found by all their values. */
+  readonly keyed: boolean;
+  /** A name begins with `$`: such documents cannot be written as replacements, only by a pipeline (manual, "Dollar-Prefixed Fields"). */
+  readonly dollar: boolean;
+  key(row: Row): RowKey;
+  id(row: Row): unknown;
+  /** `_id` first, then every column under its name in their order. */
+  document(row: Row): Document;
+  /** The columns without `_id`. */
+  values(row: Row): Document;
+  /** Finds documents with exactly these values in all columns. */
+  matching(row: Row): Document;
+}
+
+const compiled = new WeakMap<TableSchema, Documents>();
+
+export function documentsOf(table: TableSchema): Documents {
+  let documents = compiled.get(table);
+  if (documents === undefined) {
+    documents = compile(table);
+    compiled.set(table, documents);
+  }
+  return documents;
+}
+
+function compile(table: TableSchema): Documents {
+  const names = table.columns.map(({ name }) => name);
+  const converts = table.columns.map((column) => converter(column, `${table.origin}.${column.name}`));
+  const keyed = table.key.length > 0;
+  const id = keyed ? compileId(table, names, converts) : () => new ObjectId();
+  const fields = names.map((name, index) => [name, index] as const).filter(([name]) => name !== '_id' || !keyed);
+  return {
+    table,
+    keyed,
+    dollar: names.some((name) => name.startsWith('$')),
+    key: compileKey(table.key),
+    id,
+    document: names.some(needsMap)
+      ? (row) => fillMap(new Map([['_id', id(row)]]), row, fields, converts)
+      : (row) => fillObject({ _id: id(row) }, row, fields, converts),
+    values: names.some(needsMap)
+      ? (row) => fillMap(new Map(), row, fields, converts)
+      : (row) => fillObject({}, row, fields, converts),
+    matching: (row) => matchAll(row, fields, converts),
+  };
+}
+
+type Fields = readonly (readonly [name: string, index: number])[];
+
+function convertAt(row: Row, index: number, converts: readonly Convert[]): unknown {
+  const value = row[index];
+  const convert = converts[index];
+  return value === null || value === undefined || convert === undefined ? null : convert(value);
+}
+
+function fillObject(document: Document, row: Row, fields: Fields, converts: readonly Convert[]): Document {
+  for (const [name, index] of fields) document[name] = convertAt(row, index, converts);
+  return document;
+}
+
+/** Keeps columns named `1` or `__proto__` in their place; the driver writes a Map as a document. */
+function fillMap(document: Map<string, unknown>, row: Row, fields: Fields, converts: readonly Convert[]): Document {
+  for (const [name, index] of fields) document.set(name, convertAt(row, index, converts));
+  return document;
+}
+
+function matchAll(row: Row, fields: Fields, converts: readonly Convert[]): Document {
+  return {
+    $and: fields.map(([name, index]) => {
+      const value = convertAt(row, index, converts);
+      if (!/^\$|\./.test(name) && !needsMap(name)) return { [name]: { $eq: value } };
+      const field = { $ifNull: [{ $getField: { field: { $literal: name }, input: '$$ROOT' } }, null] };
+      return { $expr: { $eq: [field, { $literal: value }] } };
+    }),
+  };
+}
+
+/** One column: its value; several: a sub-document of them in the key's order. A SET is its labels' text, for an `_id` cannot be an array. */
+function compileId(table: TableSchema, names: readonly string[], converts: readonly Convert[]): (row: Row) => unknown {
+  const parts = table.key.map((index) => {
+    const text = table.columns[index]?.type.kind === 'set';
+    return { name: names[index] ?? '', convert: (row: Row) => (text ? row[index] : convertAt(row, index, converts)) };
+  });
+  const [first] = parts;
+  if (parts.length === 1 && first !== undefined) return first.convert;
+  if (parts.some(({ name }) => needsMap(name)))
+    return (row) => new Map(parts.map(({ name, convert }) => [name, convert(row)]));
+  return (row) => {
+    const id: Document = {};
+    for (const { name, convert } of parts) id[name] = convert(row);
+    return id;
+  };
+}
+
+function compileKey(key: readonly number[]): (row: Row) => RowKey {
+  const [only] = key;
+  if (key.length === 1 && only !== undefined) return (row) => keyPart(row[only]);
+  return (row) => {
+    let text = '';
+    for (const index of key) {
+      const part = String(keyPart(row[index]));
+      text += `${String(part.length)}:${part}`;
+    }
+    return text;
+  };
+}
+
+function keyPart(value: Value | undefined): RowKey {
+  if (value instanceof Uint8Array)
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1');
+  return value ?? '';
+}

@@ -1,0 +1,7 @@
+import type { TargetPlugin } from '../../core/plugin.ts';
+import { checkTarget } from './check.ts';
+import { planTables } from './plan.ts';
+import { openTarget } from './target.ts';
+
+/** MongoDB 5.0 and newer as a target: one document per row, one collection per table. */
+export const mongodb: TargetPlugin = { open: openTarget, check: checkTarget, plan: planTables };
