@@ -1,0 +1,106 @@
+/**
+ * Dates and times between their canonical text and numbers, in the proleptic Gregorian calendar and UTC, without a Date object.
+ * Texts are read by position: `YYYY-MM-DD`, `YYYY-MM-DD hh:mm:ss[.fff]`, `[-]hh:mm:ss[.fff]`.
+ */
+
+const monthDays = [0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
+const pairs: readonly string[] = Array.from({ length: 100 }, (_, i) => String(i).padStart(2, '0'));
+const pair = (n: number): string => pairs[n] ?? String(n);
+
+function digits(text: string, from: number, to: number): number {
+  let value = 0;
+  for (let i = from; i < to; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (!(digit >= 0 && digit <= 9)) return Number.NaN;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
+/** The days from 1970-01-01 to the date that a text begins with; NaN for zero and partial dates and for days that no month has. */
+export function daysOf(text: string): number {
+  const year = digits(text, 0, 4);
+  const month = digits(text, 5, 7);
+  const day = digits(text, 8, 10);
+  if (!(month >= 1 && month <= 12 && day >= 1 && year >= 0 && day <= (monthDays[month] ?? 0))) return Number.NaN;
+  if (month === 2 && day === 29 && (year % 4 !== 0 || (year % 100 === 0 && year % 400 !== 0))) return Number.NaN;
+  // Source: H. Hinnant, chrono-compatible low-level date algorithms (days_from_civil).
+  const shifted = month <= 2 ? year - 1 : year;
+  const era = Math.floor(shifted / 400);
+  const yearOfEra = shifted - era * 400;
+  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1;
+  return (
+    era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468
+  );
+}
+
+/** The whole seconds from 1970 to a datetime; NaN where its date is none. */
+export function secondsOf(text: string): number {
+  return daysOf(text) * 86_400 + digits(text, 11, 13) * 3600 + digits(text, 14, 16) * 60 + digits(text, 17, 19);
+}
+
+/** The fraction that begins behind the point at `point`, in units of which `10 ** places` make a second; 0 where there is none. */
+export function fractionOf(text: string, point: number, places: number): number {
+  let value = 0;
+  for (let i = 0; i < places; i++) {
+    const digit = text.charCodeAt(point + 1 + i) - 48;
+    value = value * 10 + (digit >= 0 && digit <= 9 ? digit : 0);
+  }
+  return value;
+}
+
+/** A time in microseconds, negative for one before zero; NaN for what is no time. */
+export function microsOfTime(text: string): number {
+  const negative = text.charCodeAt(0) === 45;
+  const from = negative ? 1 : 0;
+  const colon = text.indexOf(':', from);
+  const seconds =
+    digits(text, from, colon) * 3600 + digits(text, colon + 1, colon + 3) * 60 + digits(text, colon + 4, colon + 6);
+  const micros = seconds * 1_000_000 + fractionOf(text, colon + 6, 6);
+  return negative ? -micros : micros;
+}
+
+let lastDays = Number.NaN;
+let lastDate = '';
+
+/** Days since 1970-01-01 as `YYYY-MM-DD`. */
+export function dateText(days: number): string {
+  if (days === lastDays) return lastDate;
+  // Source: H. Hinnant, chrono-compatible low-level date algorithms (civil_from_days).
+  const z = days + 719_468;
+  const era = Math.floor(z / 146_097);
+  const dayOfEra = z - era * 146_097;
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  );
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const shifted = Math.floor((5 * dayOfYear + 2) / 153);
+  const day = dayOfYear - Math.floor((153 * shifted + 2) / 5) + 1;
+  const month = shifted < 10 ? shifted + 3 : shifted - 9;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  lastDays = days;
+  lastDate = `${yearText(year)}-${pair(month)}-${pair(day)}`;
+  return lastDate;
+}
+
+function yearText(year: number): string {
+  return year >= 0 && year <= 9999 ? pair(Math.floor(year / 100)) + pair(year % 100) : String(year);
+}
+
+/** Seconds since 1970 as `YYYY-MM-DD hh:mm:ss`. */
+export function datetimeText(seconds: number): string {
+  const days = Math.floor(seconds / 86_400);
+  return `${dateText(days)} ${clockText(seconds - days * 86_400)}`;
+}
+
+/** Seconds as `hh:mm:ss`; the hours may have three digits. */
+export function clockText(seconds: number): string {
+  const minutes = Math.floor(seconds / 60);
+  return `${pair(Math.floor(minutes / 60))}:${pair(minutes % 60)}:${pair(seconds % 60)}`;
+}
+
+/** `.123` for a fraction of `places` places written with `wanted` ones; empty for none. More places than there are become zeros. */
+export function fractionText(fraction: number, places: number, wanted: number): string {
+  if (wanted === 0) return '';
+  return `.${String(fraction).padStart(places, '0').slice(0, wanted).padEnd(wanted, '0')}`;
+}

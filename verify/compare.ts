@@ -1,0 +1,277 @@
+import type { TableSchema } from '../core/table.ts';
+import { geoJsonOf } from './geometry.ts';
+import { compareIntegers } from './number.ts';
+import {
+  EITHER_NULL,
+  hasIntegerKey,
+  type ComparedRow,
+  type SourceReader,
+  type TargetReader,
+  type Text,
+} from './row.ts';
+
+/** One row that differs: where to look, and what is there only if it was asked for. */
+export interface Sample {
+  readonly key: string;
+  /** The column, `(missing)` for a row that the target lacks, `(extra)` for one that the source lacks. */
+  readonly column: string;
+  readonly source?: Text;
+  readonly target?: Text;
+}
+
+/** How one table of the source and what a target holds of it compare, in rows. Equal when the last three are 0. */
+export interface TableResult {
+  /** `database.table` at the source. */
+  readonly table: string;
+  /** In the source. */
+  readonly rows: number;
+  readonly matched: number;
+  readonly mismatched: number;
+  readonly missing: number;
+  readonly extra: number;
+  /** At most 5. */
+  readonly samples: readonly Sample[];
+  readonly ms: number;
+}
+
+export interface CompareOptions {
+  /** Puts both values into the samples. Values of rows are not for logs. Default: false. */
+  readonly values?: boolean;
+}
+
+const SAMPLES = 5;
+
+/**
+ * Compares one table value by value, in bounded memory. Both sides are expected to stand still. By key: merged in key order where
+ * the key is of integers, else the target is asked for the keys of each batch and its other rows are counted. A table without a key
+ * is compared as a bag of rows: what differs is missing on one side and extra on the other.
+ */
+export async function compareTable(
+  source: SourceReader,
+  target: TargetReader,
+  table: TableSchema,
+  signal: AbortSignal,
+  options: CompareOptions = {},
+): Promise<TableResult> {
+  const started = performance.now();
+  const tally = new Tally(table, options.values ?? false);
+  if (table.key.length === 0) await compareBags(source, target, table, tally, signal);
+  else if (hasIntegerKey(table)) await compareMerged(source, target, table, tally, signal);
+  else await compareByLookup(source, target, table, tally, signal);
+  return tally.result(Math.round(performance.now() - started));
+}
+
+async function compareMerged(
+  source: SourceReader,
+  target: TargetReader,
+  table: TableSchema,
+  tally: Tally,
+  signal: AbortSignal,
+): Promise<void> {
+  const theirs = new Stepper(target.rows(table, signal));
+  try {
+    for await (const batch of source.rows(table, signal)) {
+      for (const row of batch) {
+        let other = theirs.row ?? (await theirs.current());
+        while (other !== null && compareKeys(other.key, row.key) < 0) {
+          tally.extra(other);
+          other = await theirs.after();
+        }
+        if (other === null || compareKeys(other.key, row.key) > 0) tally.missing(row);
+        else {
+          tally.both(row, other);
+          theirs.step();
+        }
+      }
+    }
+    for (let other = await theirs.current(); other !== null; other = await theirs.after()) tally.extra(other);
+  } finally {
+    await theirs.close();
+  }
+}
+
+async function compareByLookup(
+  source: SourceReader,
+  target: TargetReader,
+  table: TableSchema,
+  tally: Tally,
+  signal: AbortSignal,
+): Promise<void> {
+  let found = 0;
+  for await (const batch of source.rows(table, signal)) {
+    const keys = batch.map((row) => row.key);
+    const others = new Map((await target.lookup(table, keys, signal)).map((row) => [identity(row), row]));
+    found += others.size;
+    for (const row of batch) {
+      const other = others.get(identity(row));
+      if (other === undefined) tally.missing(row);
+      else tally.both(row, other);
+    }
+  }
+  tally.extras((await target.count(table, signal)) - found);
+}
+
+/** Rows that met their equal are forgotten, so memory holds only what the other side has not shown yet. */
+async function compareBags(
+  source: SourceReader,
+  target: TargetReader,
+  table: TableSchema,
+  tally: Tally,
+  signal: AbortSignal,
+): Promise<void> {
+  const open = new Map<string, number>();
+  const count = (row: ComparedRow, by: number): void => {
+    const text = JSON.stringify([row.values, row.surplus]);
+    const now = (open.get(text) ?? 0) + by;
+    if (now === 0) open.delete(text);
+    else open.set(text, now);
+  };
+  const theirs = new Stepper(target.rows(table, signal));
+  let rows = 0;
+  try {
+    for await (const batch of source.rows(table, signal)) {
+      for (const row of batch) {
+        count(row, 1);
+        const other = theirs.row ?? (await theirs.current());
+        if (other === null) continue;
+        count(other, -1);
+        theirs.step();
+      }
+      rows += batch.length;
+    }
+    for (let other = await theirs.current(); other !== null; other = await theirs.after()) count(other, -1);
+  } finally {
+    await theirs.close();
+  }
+  const sums = [...open.values()];
+  const missing = sums.reduce((sum, n) => sum + Math.max(n, 0), 0);
+  tally.bags(rows, missing, missing - sums.reduce((sum, n) => sum + n, 0));
+}
+
+/** Rows one by one out of batches. */
+class Stepper {
+  readonly #batches: AsyncIterator<readonly ComparedRow[]>;
+  #batch: readonly ComparedRow[] = [];
+  #at = 0;
+
+  constructor(batches: AsyncIterable<readonly ComparedRow[]>) {
+    this.#batches = batches[Symbol.asyncIterator]();
+  }
+
+  /** The row we stand on; null where `current` must fetch the next batch first: so there is no promise per row. */
+  get row(): ComparedRow | null {
+    return this.#batch[this.#at] ?? null;
+  }
+
+  step(): void {
+    this.#at += 1;
+  }
+
+  /** The row we stand on, fetched if need be; null at the end. */
+  async current(): Promise<ComparedRow | null> {
+    if (this.row !== null) return this.row;
+    const next = await this.#batches.next();
+    this.#batch = next.done === true ? [] : next.value;
+    this.#at = 0;
+    return this.row;
+  }
+
+  async after(): Promise<ComparedRow | null> {
+    this.step();
+    return await this.current();
+  }
+
+  async close(): Promise<void> {
+    await this.#batches.return?.();
+  }
+}
+
+class Tally {
+  readonly #table: TableSchema;
+  readonly #withValues: boolean;
+  readonly #samples: Sample[] = [];
+  #rows = 0;
+  #matched = 0;
+  #mismatched = 0;
+  #missing = 0;
+  #extra = 0;
+
+  constructor(table: TableSchema, withValues: boolean) {
+    this.#table = table;
+    this.#withValues = withValues;
+  }
+
+  both(row: ComparedRow, other: ComparedRow): void {
+    this.#rows += 1;
+    const { columns } = this.#table;
+    const differs = columns.findIndex(({ type }, i) => !sameValue(type.kind, row.values[i], other.values[i]));
+    if (differs < 0 && other.surplus === null) {
+      this.#matched += 1;
+      return;
+    }
+    this.#mismatched += 1;
+    const column = columns[differs]?.name ?? other.surplus ?? '';
+    this.#sample(row, column, row.values[differs] ?? null, other.values[differs] ?? null);
+  }
+
+  missing(row: ComparedRow): void {
+    this.#rows += 1;
+    this.#missing += 1;
+    this.#sample(row, '(missing)', null, null);
+  }
+
+  extra(row: ComparedRow): void {
+    this.#extra += 1;
+    this.#sample(row, '(extra)', null, null);
+  }
+
+  extras(count: number): void {
+    this.#extra += count;
+  }
+
+  bags(rows: number, missing: number, extra: number): void {
+    this.#rows += rows;
+    this.#matched += rows - missing;
+    this.#missing += missing;
+    this.#extra += extra;
+  }
+
+  result(ms: number): TableResult {
+    return {
+      table: this.#table.origin,
+      rows: this.#rows,
+      matched: this.#matched,
+      mismatched: this.#mismatched,
+      missing: this.#missing,
+      extra: this.#extra,
+      samples: this.#samples,
+      ms,
+    };
+  }
+
+  #sample(row: ComparedRow, column: string, source: Text, target: Text): void {
+    if (this.#samples.length >= SAMPLES) return;
+    const key = row.key.join();
+    this.#samples.push(this.#withValues ? { key, column, source, target } : { key, column });
+  }
+}
+
+/** A geometry may have become GeoJSON, which cannot be turned back: then the source's is turned as well. */
+function sameValue(kind: string, source: Text | undefined, target: Text | undefined): boolean {
+  if (source === target) return true;
+  if (kind === 'json' && target === EITHER_NULL) return source === null || source === 'null';
+  if (kind !== 'geometry' || typeof source !== 'string' || typeof target !== 'string') return false;
+  return target.startsWith('{') && geoJsonOf(source) === target;
+}
+
+function compareKeys(a: readonly string[], b: readonly string[]): number {
+  for (let i = 0; i < b.length; i += 1) {
+    const order = compareIntegers(a[i] ?? '0', b[i] ?? '0');
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+function identity(row: ComparedRow): string {
+  return row.key.length === 1 ? (row.key[0] ?? '') : JSON.stringify(row.key);
+}
