@@ -19,6 +19,7 @@ const byNumber: ReadonlyMap<number, readonly [Code, string]> = new Map([
   [1927, ['SOURCE_CONNECTION_LOST', '']],
   [4031, ['SOURCE_CONNECTION_LOST', '']],
   [1146, ['SOURCE_SCHEMA', 'the table vanished while it was read; run again']],
+  [1412, ['SOURCE_SCHEMA', 'the table was truncated or altered while it was read; run again']],
   [1054, ['SOURCE_SCHEMA', 'a column vanished while the table was read; run again']],
   [1381, ['SOURCE_BINLOG_OFF', 'start the server with log_bin']],
 ]);

@@ -33,5 +33,11 @@ export function compilePatterns(patterns: readonly string[]): TableFilter {
 }
 
 function wildcard(pattern: string): RegExp {
-  return new RegExp(`^${pattern.split('*').map(RegExp.escape).join('.*')}$`, 's');
+  return new RegExp(
+    `^${pattern
+      .split('*')
+      .map((text) => RegExp.escape(text))
+      .join('.*')}$`,
+    's',
+  );
 }

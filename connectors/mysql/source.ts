@@ -68,11 +68,11 @@ export class MysqlSource implements Source {
       progress,
       readers: this.#readers,
       connect,
-      streamPosition: () => stream.position,
+      handedOn: () => stream,
     });
     const lookup: DumpOptions['lookup'] = (database, table, transaction) => {
       const schema = tables.lookup(database, table);
-      return schema === null || copies.get(schema.origin)?.holds(transaction) === true ? null : schema;
+      return schema === null || copies.get(schema.origin)?.willHold(transaction) === true ? null : schema;
     };
     const identity = this.#identity();
     this.#dump = await openDump(

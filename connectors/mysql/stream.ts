@@ -8,7 +8,7 @@ import { classify, type NamedTable } from './ddl.ts';
 import type { Dump } from './dump.ts';
 import type { Copier } from './snapshot/copier.ts';
 import type { Gate } from './snapshot/gate.ts';
-import { TableCopy } from './snapshot/table-copy.ts';
+import type { TableCopy } from './snapshot/table-copy.ts';
 import { comparePlaces, formatPosition, type Place, type Position } from './position.ts';
 import { formatTable, streamEntry, tableEntry, type Tables } from './tables.ts';
 
@@ -41,6 +41,7 @@ export class Stream {
   readonly #options: StreamOptions;
   readonly #signal: AbortSignal;
   #position: Position;
+  #underWay: Piece | null = null;
   #stored: string;
   #storedAtMs = 0;
   #entries = new Map<string, string>();
@@ -61,9 +62,14 @@ export class Stream {
     if (options.first === null) this.started.resolve();
   }
 
-  /** Behind everything handed on. */
+  /** Behind the last transaction that was handed on in whole. */
   get position(): Position {
     return this.#position;
+  }
+
+  /** The transaction behind it, where a part of that was handed on already. */
+  get underWay(): Piece | null {
+    return this.#underWay;
   }
 
   lane(): Lane {
@@ -106,6 +112,7 @@ export class Stream {
       yield* this.#flushed();
       while (!this.#options.gate.passes(piece)) await this.#options.gate.opened.wait(this.#signal);
     }
+    this.#underWay = piece;
     await this.#take(piece);
     if (piece.ddl !== null) {
       yield* this.#flushed();
@@ -116,10 +123,11 @@ export class Stream {
       return;
     }
     this.#position = behind(this.#position, piece, piece.end);
+    this.#underWay = null;
     if (piece.ddl !== null) yield* this.#flushed();
   }
 
-  /** Adds the piece's changes; those of a table without a key that is being copied may be in the copy already. */
+  /** Adds the piece's changes but those that the copy of their table shows. */
   async #take(piece: Piece): Promise<void> {
     this.#bytes += piece.bytes;
     for (const change of piece.changes) {
@@ -127,6 +135,7 @@ export class Stream {
         change.kind === 'marker' || change.kind === 'schema' || this.#options.copies.size === 0
           ? undefined
           : this.#options.copies.get(change.table.origin);
+      if (copy !== undefined && copy.schema.key.length > 0 && copy.holds(piece)) continue;
       if (copy !== undefined && copy.schema.key.length === 0) {
         const fate = copy.keylessFate(piece);
         if (fate === 'again') await this.#restart(copy, copy.schema);
@@ -159,12 +168,14 @@ export class Stream {
     }
   }
 
-  /** Emits a change of a whole table; a copy that is not consistent starts over, for its rows have another shape now or are gone. */
+  /** Emits a change of a whole table; a copy that is not consistent starts over from nothing, for its rows have another shape now or are gone. */
   async #reshape(origin: string, change: Change, after: TableSchema | null): Promise<void> {
     const { copies } = this.#options;
     const copy = copies.get(origin);
     if (copy !== undefined) await this.#restart(copy, after);
     this.#changes.push(change);
+    if (copy !== undefined && after !== null && change.kind === 'schema')
+      this.#changes.push({ kind: 'truncate', table: after, at: change.at });
     if (after === null) this.#drops.push(tableEntry(origin));
     else this.#entries.set(tableEntry(origin), formatTable(after, copies.has(origin) ? 'copying' : 'following'));
   }

@@ -73,7 +73,7 @@ export class Wire {
    */
   async arrived(signal: AbortSignal): Promise<void> {
     if (this.#socket.readableLength > 0) return;
-    if (this.#failure !== null) throw this.#failure;
+    this.#failIfEnded();
     let timer: NodeJS.Timeout | undefined;
     try {
       await untilAborted(
@@ -87,6 +87,10 @@ export class Wire {
       clearTimeout(timer);
       this.#wake = null;
     }
+    this.#failIfEnded();
+  }
+
+  #failIfEnded(): void {
     if (this.#failure !== null && this.#socket.readableLength === 0) throw this.#failure;
   }
 

@@ -151,8 +151,8 @@ const escapes: Readonly<Record<string, string>> = {
 };
 
 function quoteJson(text: string): string {
-  // eslint-disable-next-line no-control-regex
   const escaped = text.replace(
+    // oxlint-disable-next-line no-control-regex -- control characters are what must be escaped
     /["\\\u0000-\u001f]/g,
     (char) => escapes[char] ?? `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

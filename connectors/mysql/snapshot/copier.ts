@@ -1,4 +1,4 @@
-import type { Batch, Checkpoint, Lane, Row, RowChange, Value } from '../../../core/contracts.ts';
+import type { Batch, Change, Checkpoint, Lane, Row, Value } from '../../../core/contracts.ts';
 import { LockstepError } from '../../../core/errors.ts';
 import type { Progress } from '../../../core/progress.ts';
 import { Bell, sleep } from '../../../core/signals.ts';
@@ -7,7 +7,7 @@ import type { Cursor } from '../binlog/cursor.ts';
 import type { Position } from '../position.ts';
 import { beginConsistentSnapshot, readLogEnd, readVisiblePosition, type Server } from '../server.ts';
 import { readLength, requireEnd, type TextConnection } from '../text-connection.ts';
-import type { Gate } from './gate.ts';
+import type { Gate, HandedOn } from './gate.ts';
 import { chunkStatement, formatRange, keyLiterals, planRanges, type Range } from './ranges.ts';
 import type { TableCopy } from './table-copy.ts';
 import { selectExpression, textColumnDecoder } from './text-column.ts';
@@ -21,7 +21,7 @@ export interface CopierOptions {
   readonly readers: number;
   readonly connect: (signal: AbortSignal) => Promise<TextConnection>;
   /** Where the stream stands; a chunk is read only at or behind it. */
-  readonly streamPosition: () => Position;
+  readonly handedOn: () => HandedOn;
 }
 
 /** A chunk aims at this time, so that the stream, which waits for it, lags no longer. */
@@ -161,14 +161,14 @@ export class Copier {
     epoch: number,
     signal: AbortSignal,
   ): Promise<Position | null> {
-    const { server, gate, marker, streamPosition } = this.#options;
+    const { server, gate, marker, handedOn } = this.#options;
     const snapshot = server.flavour === 'mariadb' || copy.schema.key.length === 0;
     for (;;) {
       if (copy.paused || copy.epoch !== epoch) return null;
       const early = server.flavour === 'mysql' ? await readVisiblePosition(connection, server, marker, signal) : null;
       if (snapshot) await beginConsistentSnapshot(connection, signal);
       const low = early ?? (await readVisiblePosition(connection, server, marker, signal));
-      if (!copy.paused && copy.epoch === epoch && gate.hold(low, streamPosition())) {
+      if (!copy.paused && copy.epoch === epoch && gate.hold(low, handedOn())) {
         copy.inFlight += 1;
         copy.firstLow ??= low;
         return low;
@@ -195,9 +195,9 @@ export class Copier {
     const opened = keyless ? await readLogEnd(connection, server, signal) : null;
     await connection.start(chunkStatement(schema, range, chunk.select, limit), signal);
     const at = { committedAtMs: Date.now(), gtid: null, file: low.place.file, offset: low.place.offset, serverId: 0 };
-    if (keyless) yield part([{ kind: 'truncate', table: schema, at }], 0);
+    // It must not be handed on before the server has let us see a row: a statement that fails leaves no part behind.
+    let changes: Change[] = keyless ? [{ kind: 'truncate', table: schema, at }] : [];
     for (;;) {
-      const changes: RowChange[] = [];
       const more = await connection.rows(
         (cursor) => changes.push({ kind: 'read', table: schema, before: null, after: chunk.read(cursor), at }),
         partBytes,
@@ -205,6 +205,7 @@ export class Copier {
       );
       if (!more && changes.length === 0) break;
       yield part(changes, chunk.takeBytes());
+      changes = [];
       if (!more) break;
     }
     const end = server.flavour === 'mariadb' ? low.place : (opened ?? (await readLogEnd(connection, server, signal)));

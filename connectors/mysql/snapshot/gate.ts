@@ -11,10 +11,17 @@ export function lists(low: Position, piece: Pick<Piece, 'id' | 'at'>): boolean {
   );
 }
 
+/** What the stream has handed on: all up to a position, and maybe a part of the transaction behind it. */
+export interface HandedOn {
+  readonly position: Position;
+  readonly underWay: Pick<Piece, 'id' | 'at'> | null;
+}
+
 /** True when `low` lists everything that the stream has handed on. */
-export function listsAll(low: Position, stream: Position): boolean {
-  if (low.by === 'gtid' && stream.by === 'gtid') return low.set.covers(stream.set);
-  return comparePlaces(low.place, stream.place) >= 0;
+export function listsAll(low: Position, { position, underWay }: HandedOn): boolean {
+  if (underWay !== null && !lists(low, underWay)) return false;
+  if (low.by === 'gtid' && position.by === 'gtid') return low.set.covers(position.set);
+  return comparePlaces(low.place, position.place) >= 0;
 }
 
 /**
@@ -30,7 +37,7 @@ export class Gate {
    * Holds the stream at `low` if the stream is not beyond it already (rule 0: a chunk is read only when all that the stream has
    * handed on is visible); false where it is.
    */
-  hold(low: Position, stream: Position): boolean {
+  hold(low: Position, stream: HandedOn): boolean {
     if (!listsAll(low, stream)) return false;
     this.#held.add(low);
     return true;

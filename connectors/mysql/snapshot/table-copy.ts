@@ -22,18 +22,27 @@ export class TableCopy {
 
   /** The low position of the first chunk; null before it. */
   firstLow: Position | null = null;
-  /** True when an earlier run has read chunks, at positions that are not known any more. */
+  /** True when an earlier run may have written rows, also of a chunk that it did not finish, at positions not known any more. */
   #restored: boolean;
 
   constructor(schema: TableSchema, ranges: Range[] | null) {
     this.schema = schema;
-    this.ranges = ranges;
-    this.#restored = ranges?.some((range) => range.at !== null) ?? false;
+    // Where the copy of a table without a key was read is not stored: an interrupted one is made again.
+    this.ranges = schema.key.length === 0 ? null : ranges;
+    this.#restored = this.ranges !== null;
   }
 
-  /** True when every chunk, read or still to come, shows the transaction: its changes need not be applied again (rule 3). */
+  /**
+   * True when every chunk, read or still to come, shows the transaction: its changes need not be applied again (rule 3). Before the
+   * first chunk this is so only for what is being handed on now, which that chunk's low position must then list.
+   */
   holds(piece: Pick<Piece, 'id' | 'at'>): boolean {
     return !this.#restored && (this.firstLow === null || lists(this.firstLow, piece));
+  }
+
+  /** The same, said early: for a transaction that has arrived but waits to be handed on, while a first chunk may begin. */
+  willHold(piece: Pick<Piece, 'id' | 'at'>): boolean {
+    return this.firstLow !== null && this.holds(piece);
   }
 
   get isRead(): boolean {
