@@ -1,10 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { EXECUTABLE, productEnvironment } from './executable.ts';
 import { afterOurEnd } from './servers/reaper.ts';
 import { usageOf, type Usage } from './usage.ts';
 
@@ -53,7 +52,6 @@ export interface RunStatus {
   readonly tables: ReadonlyMap<string, TableStatus>;
 }
 
-const MAIN = fileURLToPath(new URL('../app/main.ts', import.meta.url));
 const USAGE_EVERY_MS = 25;
 
 /** `lockstep run` as a process of its own, in a temporary directory that holds its configuration and its output. */
@@ -70,9 +68,14 @@ export class Product implements AsyncDisposable {
     this.#dir = dir;
     this.configFile = join(dir, 'lockstep.yaml');
     const [out, err] = [openSync(join(dir, 'stdout'), 'w'), openSync(join(dir, 'stderr'), 'w')];
-    const command = [MAIN, 'run', this.configFile, ...args];
+    const command = ['run', this.configFile, ...args];
     // Ctrl-C goes to the whole group of processes; this one is stopped when its time comes.
-    this.#child = spawn(process.execPath, command, { cwd: dir, stdio: ['ignore', out, err], detached: true });
+    this.#child = spawn(EXECUTABLE, command, {
+      cwd: dir,
+      env: productEnvironment(),
+      stdio: ['ignore', out, err],
+      detached: true,
+    });
     closeSync(out);
     closeSync(err);
     const dismiss = afterOurEnd('kill "$1" 2>/dev/null', String(this.#child.pid));
@@ -121,10 +124,12 @@ export class Product implements AsyncDisposable {
   }
 
   async #wait(): Promise<number | string> {
-    const [code, signal] = (await once(this.#child, 'exit')) as [number | null, string | null];
+    const exit = await new Promise<number | string>((resolve) => {
+      this.#child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
+    });
     clearInterval(this.#watch);
-    this.#exit = code ?? signal ?? 'unknown';
-    return this.#exit;
+    this.#exit = exit;
+    return exit;
   }
 
   async #look(): Promise<void> {

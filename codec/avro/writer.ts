@@ -117,9 +117,11 @@ export class AvroWriter {
     const guessed = this.#length;
     const bytes = this.#buffer.write(value, guessed, 'utf8');
     if (bytes !== length) {
+      // A longer length may need one more byte: the text moves before that byte would be written over it.
+      const from = start + varintBytes(bytes);
+      if (from !== guessed) this.#buffer.copyWithin(from, guessed, guessed + bytes);
       this.#length = start;
       this.long(bytes);
-      if (this.#length !== guessed) this.#buffer.copyWithin(this.#length, guessed, guessed + bytes);
     }
     this.#length += bytes;
   }
@@ -213,4 +215,11 @@ export class AvroWriter {
     this.#buffer.copy(larger, 0, 0, this.#length);
     this.#buffer = larger;
   }
+}
+
+/** The size of a length (below 2^30) as a zig-zag varint, in bytes. */
+function varintBytes(length: number): number {
+  let size = 1;
+  for (let rest = length << 1; rest > 0x7f; rest >>>= 7) size += 1;
+  return size;
 }

@@ -1,9 +1,8 @@
-import { createRequire } from 'node:module';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
 import { LockstepError } from '../../core/errors.ts';
 import { sleep, untilAborted } from '../../core/signals.ts';
 import { errorType, kafkaError, throwIfError } from './errors.ts';
+import { kafkajsCluster, type KafkajsBroker, type KafkajsCluster } from './kafkajs.ts';
 import { mendKafkajs } from './mend.ts';
 import { Reader, Writer, type Api } from './protocol.ts';
 
@@ -27,26 +26,6 @@ export interface TopicPlace {
   readonly leaders: readonly number[];
 }
 
-/** What we use of kafkajs: connections, TLS, SASL, framing, API versions. */
-interface KafkajsCluster {
-  connect(): Promise<void>;
-  disconnect(): Promise<void>;
-  refreshMetadata(): Promise<void>;
-  findBroker(of: { nodeId: number }): Promise<KafkajsBroker>;
-  getNodeIds(): readonly string[];
-}
-interface KafkajsBroker {
-  readonly versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>>;
-  readonly connectionPool: { readonly pool: readonly [KafkajsConnection, KafkajsConnection] };
-}
-interface KafkajsConnection {
-  isConnected(): boolean;
-  connect(): Promise<unknown>;
-  send(call: object): Promise<Buffer>;
-}
-
-const CONNECT_MS = 5000;
-const REQUEST_MS = 30_000;
 const FETCH_API = 1;
 
 const api = {
@@ -61,7 +40,6 @@ const api = {
 export class Cluster {
   readonly #kafkajs: KafkajsCluster;
   readonly #sockets: Set<Socket>;
-  readonly #connecting = new Map<KafkajsConnection, Promise<unknown>>();
 
   constructor(options: ClusterOptions) {
     mendKafkajs();
@@ -90,7 +68,7 @@ export class Cluster {
     const request = new Writer();
     if (names === null) request.int32(-1);
     else request.array(names, (name) => request.string(name));
-    const answer = await this.call(await this.#anyNode(signal), api.metadata, request.int8(0), signal);
+    const answer = await this.call(await this.anyNode(signal), api.metadata, request.int8(0), signal);
     // => throttle [node host port rack?] cluster? controller [error topic internal [error partition leader [replica] [isr] [offline]]]
     answer.int32();
     answer.array(() => void (answer.int32(), answer.string(), answer.int32(), answer.string()));
@@ -112,7 +90,7 @@ export class Cluster {
     for (let attempt = 1; ; attempt++) {
       // FindCoordinator v1 => key key_type
       const request = new Writer().string(id).int8(of === 'group' ? 0 : 1);
-      const answer = await this.call(await this.#anyNode(signal), api.findCoordinator, request, signal);
+      const answer = await this.call(await this.anyNode(signal), api.findCoordinator, request, signal);
       // => throttle error message? node host port
       answer.int32();
       const error = answer.int16();
@@ -149,7 +127,7 @@ export class Cluster {
   async #send(node: number, { key, version, name }: Api, bytes: Buffer, timeoutMs: number): Promise<Buffer> {
     const broker = await this.#broker(node);
     const connection = broker.connectionPool.pool[key === FETCH_API ? 1 : 0];
-    if (!connection.isConnected()) await this.#connect(connection);
+    if (!connection.isConnected()) await connection.connect();
     return await connection.send({
       request: {
         apiKey: key,
@@ -167,17 +145,8 @@ export class Cluster {
     return await this.#kafkajs.findBroker({ nodeId: node });
   }
 
-  /** kafkajs opens a second socket when two requests meet a closed connection. */
-  #connect(connection: KafkajsConnection): Promise<unknown> {
-    let connecting = this.#connecting.get(connection);
-    if (connecting === undefined) {
-      connecting = connection.connect().finally(() => this.#connecting.delete(connection));
-      this.#connecting.set(connection, connecting);
-    }
-    return connecting;
-  }
-
-  async #anyNode(signal: AbortSignal): Promise<number> {
+  /** A broker that can be reached. */
+  async anyNode(signal: AbortSignal): Promise<number> {
     if (this.nodes.length === 0) await this.refresh(signal);
     let failure: unknown;
     for (const node of this.nodes) {
@@ -232,45 +201,4 @@ function readPartition(answer: Reader): { partition: number; leader: number } {
 
 function asIs(payload: Buffer): Promise<Buffer> {
   return Promise.resolve(payload);
-}
-
-function kafkajsCluster(options: ClusterOptions, sockets: Set<Socket>): KafkajsCluster {
-  const load = createRequire(import.meta.url);
-  const KafkajsCluster = load('kafkajs/src/cluster') as new (options: object) => KafkajsCluster;
-  const { createLogger } = load('kafkajs/src/loggers') as { createLogger: (options: object) => object };
-  return new KafkajsCluster({
-    logger: createLogger({ level: 0, logCreator: () => () => undefined }),
-    socketFactory: socketFactory(sockets),
-    brokers: [...options.brokers],
-    clientId: options.clientId,
-    ssl: options.tls === true ? {} : null,
-    sasl: options.sasl ?? null,
-    connectionTimeout: CONNECT_MS,
-    authenticationTimeout: CONNECT_MS,
-    requestTimeout: REQUEST_MS,
-    enforceRequestTimeout: true,
-    metadataMaxAge: 300_000,
-    allowAutoTopicCreation: false,
-    retry: { retries: 1, initialRetryTime: 50, maxRetryTime: 200 },
-  });
-}
-
-interface SocketRequest {
-  readonly host: string;
-  readonly port: number;
-  readonly ssl: object | null;
-  readonly onConnect: () => void;
-}
-
-/** Keeps the sockets at hand, so that a client can be closed though a broker no longer answers. */
-function socketFactory(sockets: Set<Socket>): (request: SocketRequest) => Socket {
-  return ({ host, port, ssl, onConnect }) => {
-    const name = isIP(host) === 0 ? { servername: host } : {};
-    const socket =
-      ssl === null ? connectTcp({ host, port }, onConnect) : connectTls({ host, port, ...name, ...ssl }, onConnect);
-    socket.setKeepAlive(true, 60_000).setNoDelay(true);
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-    return socket;
-  };
 }

@@ -8,11 +8,29 @@ interface RequestQueue {
   checkPendingRequests(): void;
 }
 
+/** The part of its Connection (`network/connection`). */
+interface Connection {
+  connect: Connect;
+}
+type Connect = (this: Connection) => Promise<unknown>;
+
 const PENDING_CHECK_MS = 10;
+let mended = false;
+
+/** Mends two defects of kafkajs 2.2.4 for the whole process, once. */
+export function mendKafkajs(): void {
+  if (mended) return;
+  mended = true;
+  const load = createRequire(import.meta.url);
+  const queue = load('kafkajs/src/network/requestQueue') as { readonly prototype: RequestQueue };
+  const connection = load('kafkajs/src/network/connection') as { readonly prototype: Connection };
+  Object.assign(queue.prototype, { scheduleCheckPendingRequests });
+  Object.assign(connection.prototype, { connect: oneAtATime(connection.prototype.connect) });
+}
 
 /**
- * kafkajs 2.2.4 arms a timer again after every look at its request queue, also when nothing waits: one wake-up per millisecond and
- * connection for ever, with a negative delay that Node 24 warns about. Here it is armed only while requests wait or are throttled.
+ * kafkajs arms a timer again after every look at its request queue, also when nothing waits: one wake-up per millisecond and connection
+ * for ever, with a negative delay that Node 24 warns about. Here it is armed only while requests wait or are throttled.
  */
 function scheduleCheckPendingRequests(this: RequestQueue): void {
   const throttledMs = this.throttledUntil - Date.now();
@@ -26,9 +44,15 @@ function scheduleCheckPendingRequests(this: RequestQueue): void {
   );
 }
 
-/** Mends kafkajs for the whole process. */
-export function mendKafkajs(): void {
-  const load = createRequire(import.meta.url);
-  const queue = load('kafkajs/src/network/requestQueue') as { readonly prototype: object };
-  Object.assign(queue.prototype, { scheduleCheckPendingRequests });
+/** Two requests that meet a closed connection open two sockets, and the answers of both end up in one buffer. Here the second waits for the first. */
+function oneAtATime(connect: Connect): Connect {
+  const connecting = new WeakMap<Connection, Promise<unknown>>();
+  return function connectOnce() {
+    let promise = connecting.get(this);
+    if (promise === undefined) {
+      promise = connect.call(this).finally(() => connecting.delete(this));
+      connecting.set(this, promise);
+    }
+    return promise;
+  };
 }

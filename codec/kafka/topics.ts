@@ -30,24 +30,34 @@ export function defaultReplication(cluster: Cluster): number {
  *   CreateTopics v4 => [topic partitions replication [assignment] [name value?]] timeout validate_only
  */
 export async function createTopic(cluster: Cluster, topic: NewTopic, signal: AbortSignal): Promise<TopicPlace> {
+  let refusal: unknown = new KafkaProtocolError(NOT_CONTROLLER);
   for (const node of cluster.nodes) {
-    const request = new Writer().int32(1).string(topic.topic).int32(topic.partitions).int16(topic.replicationFactor);
-    request.int32(0).array(Object.entries(topic.settings), ([name, value]) => request.string(name).string(value));
-    request.int32(30_000).int8(0);
-    const answer = await cluster.call(node, api.createTopics, request, signal);
-    // => throttle [topic error message?]
-    answer.int32();
-    const [error = 0] = answer.array(() => {
-      answer.string();
-      const code = answer.int16();
-      answer.string();
-      return code;
-    });
-    if (error === NOT_CONTROLLER) continue;
-    if (error !== TOPIC_ALREADY_EXISTS) throwIfError(error);
-    return await ledTopic(cluster, topic.topic, signal);
+    try {
+      await createAt(cluster, node, topic, signal);
+      return await ledTopic(cluster, topic.topic, signal);
+    } catch (error) {
+      // Before KRaft only the controller creates topics; any broker may just have gone.
+      if (!isPassing(error)) throw error;
+      refusal = error;
+    }
   }
-  throw new KafkaProtocolError(NOT_CONTROLLER);
+  throw refusal;
+}
+
+async function createAt(cluster: Cluster, node: number, topic: NewTopic, signal: AbortSignal): Promise<void> {
+  const request = new Writer().int32(1).string(topic.topic).int32(topic.partitions).int16(topic.replicationFactor);
+  request.int32(0).array(Object.entries(topic.settings), ([name, value]) => request.string(name).string(value));
+  request.int32(30_000).int8(0);
+  const answer = await cluster.call(node, api.createTopics, request, signal);
+  // => throttle [topic error message?]
+  answer.int32();
+  const [error = 0] = answer.array(() => {
+    answer.string();
+    const code = answer.int16();
+    answer.string();
+    return code;
+  });
+  if (error !== TOPIC_ALREADY_EXISTS) throwIfError(error);
 }
 
 /** The metadata names a leader some milliseconds before that broker knows that it leads: ask it. */
@@ -79,7 +89,7 @@ export async function topicSettings(
   topic: string,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
-  const [node = -1] = cluster.nodes;
+  const node = await cluster.anyNode(signal);
   const request = new Writer().int32(1).int8(TOPIC).string(topic).int32(-1).int8(0);
   const answer = await cluster.call(node, api.describeConfigs, request, signal);
   // => throttle [error message? type name [name value? read_only source sensitive [name value? source]]]

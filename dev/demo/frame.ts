@@ -1,5 +1,5 @@
 import type { RunStatus } from '../product.ts';
-import { SHOP_DATABASE } from './shop.ts';
+import { copiedShare } from './consistent.ts';
 import { bar, duration, grouped } from './words.ts';
 import type { WriterReport } from './writer-report.ts';
 
@@ -64,20 +64,14 @@ function tables(scene: Scene, width: number): string[] {
   const room = width - NAME_WIDTH - COUNT_WIDTH;
   const barWidth = Math.max(4, Math.min(30, Math.floor(room / Math.max(1, scene.runs.length)) - AROUND_BAR));
   const names = scene.runs.map(({ name }) => `  ${name.padEnd(barWidth + AROUND_BAR - 2)}`).join('');
+  const runs = new Map(scene.runs.map(({ name, status }) => [name, status]));
   const lines = [`${''.padEnd(NAME_WIDTH)}${'rows'.padStart(COUNT_WIDTH)}${names}`];
   for (const [name, rows] of scene.rows) {
-    const bars = scene.runs.map(({ status }) => {
-      const share = copiedShare(status, name, rows);
+    const bars = scene.runs.map((run) => {
+      const share = copiedShare(runs, run.name, name, rows);
       return `  ${bar(share, barWidth)} ${String(Math.floor(share * 100)).padStart(3)} %`;
     });
     lines.push(`${name.padEnd(NAME_WIDTH)}${grouped(rows).padStart(COUNT_WIDTH)}${bars.join('')}`);
   }
   return lines;
-}
-
-/** How much of a table has been copied, from 0 to 1. The writer changes the number of rows, so the end is told by the state. */
-export function copiedShare(status: RunStatus, table: string, rows: number): number {
-  const known = status.tables.get(`${SHOP_DATABASE}.${table}`);
-  if (known === undefined) return 0;
-  return known.state === 'following' ? 1 : Math.min(0.99, known.copied / Math.max(1, rows));
 }

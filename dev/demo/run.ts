@@ -1,9 +1,10 @@
 import { createConnection, type ResultSetHeader } from 'mysql2/promise';
 import { Client } from 'pg';
-import { configText, Product, type PipelineConfig, type RunStatus } from '../product.ts';
+import { configText, Product, type PipelineConfig } from '../product.ts';
 import { startServer, type Kind, type Server } from '../servers/index.ts';
 import { freePort } from '../servers/process.ts';
 import { compareTargets } from './compare.ts';
+import { isConsistent } from './consistent.ts';
 import type { DemoOptions } from './options.ts';
 import { closing, type DemoOutcome } from './outcome.ts';
 import { openShow, type Show } from './screen.ts';
@@ -33,6 +34,7 @@ async function perform(
   signal: AbortSignal,
 ): Promise<DemoOutcome> {
   const startedAtMs = performance.now();
+  show.say('starting the servers; what this machine lacks is installed first');
   const servers = await startServers(options, show, started, signal);
   const filled = await createShop(servers.source.url, shopSize(options.rows), options.seed, signal);
   const rowsAtStart = [...filled.rows.values()].reduce((sum, rows) => sum + rows, 0);
@@ -54,7 +56,7 @@ async function perform(
     (runs) => {
       if (performance.now() > copyDeadlineMs)
         throw new Error(`the copy is not consistent after ${duration(COPY_WITHIN_MS)}`);
-      return runs.size === expected && [...runs.values()].every(isFollowing);
+      return runs.size === expected && isConsistent(runs, filled.rows.keys());
     },
   );
   const copyMs = performance.now() - writingSinceMs;
@@ -93,7 +95,6 @@ async function perform(
   return outcome;
 }
 
-/** A name that is `server` in the plural is one too many; these are the ends of the pipeline. */
 interface Servers {
   readonly source: Server;
   readonly postgres: Server;
@@ -112,7 +113,7 @@ async function startServers(
   const start = async (kind: Kind): Promise<Server> => {
     signal.throwIfAborted();
     const server = started.use(await startServer(kind, { own: true }));
-    show.say(`${kind.padEnd(10)} ${server.version.padEnd(20)} ${server.url}`);
+    show.say(`${kind.padEnd(10)} ${shortVersion(server).padEnd(14)} ${server.url}`);
     return server;
   };
   const source = await start(options.mariadb ? 'mariadb' : 'mysql');
@@ -147,11 +148,12 @@ async function createPostgresDatabase(url: string): Promise<string> {
 }
 
 function nameOf({ kind, version }: Server): string {
-  return `${kind === 'mariadb' ? 'MariaDB' : 'MySQL'} ${version.split('-')[0] ?? version}`;
+  return `${kind === 'mariadb' ? 'MariaDB' : 'MySQL'} ${shortVersion({ version })}`;
 }
 
-function isFollowing(run: RunStatus): boolean {
-  return run.phase === 'following' && [...run.tables.values()].every(({ state }) => state === 'following');
+/** `15.18 (Debian 15.18-1)` as `15.18`. */
+function shortVersion({ version }: Pick<Server, 'version'>): string {
+  return /^\d+(\.\d+)*/.exec(version)?.[0] ?? version;
 }
 
 /** The last row that is written: what holds it has caught up, as far as one lane goes. Gives its id. */
@@ -168,7 +170,8 @@ async function stay(servers: Servers, product: Product, signal: AbortSignal): Pr
   console.error(
     `\nEverything runs until Ctrl-C: write to the source and look at the targets.\nconfig: ${product.configFile}`,
   );
-  for (const server of Object.values(servers) as (Server | null)[])
+  const { source, postgres, mongodb, kafka, registry } = servers;
+  for (const server of [source, postgres, mongodb, kafka, registry])
     if (server !== null) console.error(`${server.kind.padEnd(10)} ${server.url}`);
   await new Promise((resolve) => {
     const alive = setInterval(() => undefined, 60_000);

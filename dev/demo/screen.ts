@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { copiedShare, frame, type Scene } from './frame.ts';
+import { copiedShare } from './consistent.ts';
+import { frame, type Scene } from './frame.ts';
 import { duration, grouped } from './words.ts';
 
 /** Shows the run while it goes on. */
@@ -57,9 +58,10 @@ function plain(stream: NodeJS.WriteStream): Show {
   return {
     say,
     draw(scene) {
+      const runs = new Map(scene.runs.map(({ name, status }) => [name, status]));
       for (const { name, status } of scene.runs) {
         for (const [table, rows] of scene.rows) {
-          if (full.has(`${name} ${table}`) || copiedShare(status, table, rows) < 1) continue;
+          if (full.has(`${name} ${table}`) || copiedShare(runs, name, table, rows) < 1) continue;
           full.add(`${name} ${table}`);
           say(`${name.padEnd(10)} ${table} copied`);
         }

@@ -2,9 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const MAIN = fileURLToPath(new URL('../../app/main.ts', import.meta.url));
+import { EXECUTABLE, productEnvironment } from '../../dev/executable.ts';
 
 export interface Ended {
   readonly code: number | null;
@@ -22,8 +20,8 @@ export interface Running {
 }
 
 export function startLockstep(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { ...process.env, ...env },
+  const child = spawn(EXECUTABLE, args, {
+    env: { ...productEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [stdout, stderr] = ['', ''];

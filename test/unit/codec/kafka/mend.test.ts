@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import { expect, it } from 'vitest';
 import { mendKafkajs } from '../../../../codec/kafka/mend.ts';
@@ -26,4 +27,27 @@ it('arms no timer while no request waits', () => {
   queue.scheduleCheckPendingRequests();
   expect(queue.throttleCheckTimeoutId).not.toBeNull();
   queue.destroy();
+});
+
+it('opens one socket for requests that meet a closed connection together', async () => {
+  mendKafkajs();
+  mendKafkajs();
+  const load = createRequire(import.meta.url);
+  const Connection = load('kafkajs/src/network/connection') as new (options: object) => { connect(): Promise<unknown> };
+  const sockets: object[] = [];
+  const connection = new Connection({
+    host: '127.0.0.1',
+    port: 1,
+    connectionTimeout: 100,
+    requestTimeout: 100,
+    logger: { namespace: () => ({ debug: () => undefined, error: () => undefined }) },
+    socketFactory: ({ onConnect }: { onConnect: () => void }) => {
+      const socket = Object.assign(new EventEmitter(), { end: () => undefined, unref: () => undefined });
+      sockets.push(socket);
+      setImmediate(onConnect);
+      return socket;
+    },
+  });
+  await Promise.all([connection.connect(), connection.connect()]);
+  expect(sockets).toHaveLength(1);
 });

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startServer, type Server } from '../../dev/servers/index.ts';
+import { flavours, openClient } from '../support/mysql-run.ts';
+import { Writers } from '../support/mysql-writers.ts';
+import { caughtUp, createShapes, expectEqual, newScene, seed } from './scene.ts';
+
+const ROWS = 3000;
+
+describe.each(flavours)('directly from %s', (flavour) => {
+  const servers = new AsyncDisposableStack();
+  let source: Server;
+  const targets = new Map<string, Server>();
+
+  beforeAll(async () => {
+    const [from, ...to] = await Promise.all([
+      startServer(flavour, { fast: true, own: true }),
+      startServer('postgres', { fast: true, own: true }),
+      startServer('mongodb', { fast: true, own: true }),
+    ]);
+    source = servers.use(from);
+    for (const server of to) targets.set(server.kind, servers.use(server));
+  });
+  afterAll(async () => await servers.disposeAsync());
+
+  test.each(['postgres', 'mongodb'] as const)(
+    'what was copied into %s while others wrote to every table ends equal, the table without a key too',
+    async (kind) => {
+      const target = targets.get(kind);
+      if (target === undefined) throw new Error(`no ${kind}`);
+      const database = `from_${flavour}`;
+      const scene = await newScene(`${database}_${kind}`, { source: source.url, target });
+      await using client = await openClient(source.url);
+      await createShapes(client, scene.name, ROWS);
+      const writers = new Writers({ url: source.url, database: scene.name, seed });
+      try {
+        const { warehouse } = await caughtUp(scene);
+        expect(warehouse?.copied).toBeGreaterThan(5 * ROWS);
+      } finally {
+        await writers.stop();
+      }
+      expect(writers.written).toBeGreaterThan(100);
+      const { warehouse } = await caughtUp(scene);
+      expect(warehouse?.copied, 'the copy is not made again').toBe(0);
+      await expectEqual(scene);
+    },
+  );
+});
