@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, bigInt, double, jsonValue, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../../verify/json.ts';
 import { compareIntegers, exactNumber, plainDecimal } from '../../../verify/number.ts';
@@ -20,8 +20,11 @@ describe('numbers', () => {
   });
 
   it('gives every double the same text however it is written', () => {
-    const doubles = fc.double({ noNaN: true, noDefaultInfinity: true });
-    fc.assert(fc.property(doubles, (value) => exactNumber(String(value)) === exactNumber(value.toExponential())));
+    const doubles = double({ noNaN: true, noDefaultInfinity: true });
+    const agrees = property(doubles, (value) => {
+      expect(exactNumber(String(value))).toBe(exactNumber(value.toExponential()));
+    });
+    assert(agrees);
   });
 
   it.each([
@@ -37,10 +40,10 @@ describe('numbers', () => {
   });
 
   it('orders whole numbers of any length', () => {
-    fc.assert(
-      fc.property(fc.bigInt(), fc.bigInt(), (a, b) => {
+    assert(
+      property(bigInt(), bigInt(), (a, b) => {
         const order = Math.sign(compareIntegers(String(a), String(b)));
-        return order === (a < b ? -1 : a > b ? 1 : 0);
+        expect(order).toBe(a < b ? -1 : a > b ? 1 : 0);
       }),
     );
   });
@@ -64,8 +67,8 @@ describe('JSON', () => {
   });
 
   it('agrees with JSON.parse about equality', () => {
-    fc.assert(
-      fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
+    assert(
+      property(jsonValue({ maxDepth: 4 }), (value) => {
         expect(canonicalJson(JSON.stringify(value))).toBe(canonicalJson(JSON.stringify(value, null, 2)));
       }),
     );

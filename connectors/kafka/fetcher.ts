@@ -1,0 +1,149 @@
+import { LockstepError } from '../../core/errors.ts';
+import { Bell, sleep } from '../../core/signals.ts';
+import type { Cluster } from '../../codec/kafka/cluster.ts';
+import { errorType, isPassing, kafkaError } from '../../codec/kafka/errors.ts';
+import { fetchRecords, type Fetched, type FetchPartition } from '../../codec/kafka/log.ts';
+import type { PartitionLane } from './lane.ts';
+import { partitionName, type PartitionName } from './partition-name.ts';
+import type { Topology } from './topology.ts';
+
+/** Bytes of messages that wait for the loop, over all lanes; each has its share of it (G6). */
+const WAITING_BYTES = 32 * 1024 * 1024;
+const LANE_BYTES = { least: 64 * 1024, most: 4 * 1024 * 1024 };
+const FETCH_BYTES = 1024 * 1024;
+/** How long a broker may hold a fetch for the first message; shorter while full lanes are left out and may have room at any time. */
+const WAIT_MS = { all: 500, some: 50 };
+const PATIENCE_MS = 15_000;
+const RETRY_MS = 100;
+
+/** Fetches for all lanes, one request at a time from each broker. A lane that is full is left out and stops nobody else. */
+export class Fetcher {
+  readonly #cluster: Cluster;
+  readonly #topology: Topology;
+  readonly #lanes: ReadonlyMap<PartitionName, PartitionLane>;
+  readonly #heard: () => void;
+  readonly #changed = new Bell();
+
+  /** `heard` is called whenever a broker has answered. */
+  constructor(
+    cluster: Cluster,
+    topology: Topology,
+    lanes: ReadonlyMap<PartitionName, PartitionLane>,
+    heard: () => void,
+  ) {
+    this.#cluster = cluster;
+    this.#topology = topology;
+    this.#lanes = lanes;
+    this.#heard = heard;
+  }
+
+  /** A lane was added or has room again, or leaders have moved. */
+  changed(): void {
+    this.#changed.notify();
+  }
+
+  /** Fetches until the signal aborts. Throws KAFKA_TOPIC where messages were removed that a lane has not read. */
+  async run(signal: AbortSignal): Promise<void> {
+    const failure = new AbortController();
+    const either = AbortSignal.any([signal, failure.signal]);
+    const loops = new Map<number, Promise<void>>();
+    for (;;) {
+      for (const node of this.#leaders()) {
+        if (loops.has(node)) continue;
+        loops.set(
+          node,
+          this.#fetchFrom(node, either).catch((error: unknown) => failure.abort(error)),
+        );
+      }
+      await this.#changed.wait(either);
+    }
+  }
+
+  #leaders(): Set<number> {
+    const nodes = new Set<number>();
+    for (const lane of this.#lanes.values()) {
+      const node = this.#topology.leader(lane.topic, lane.partition);
+      if (node >= 0) nodes.add(node);
+    }
+    return nodes;
+  }
+
+  async #fetchFrom(node: number, signal: AbortSignal): Promise<void> {
+    let failingSinceMs: number | null = null;
+    for (;;) {
+      const { wanted, complete } = this.#wanted(node);
+      if (wanted.length === 0) {
+        await this.#changed.wait(signal);
+        continue;
+      }
+      try {
+        const wait = complete ? WAIT_MS.all : WAIT_MS.some;
+        await this.#take(await fetchRecords(this.#cluster, node, wanted, wait, signal));
+        failingSinceMs = null;
+      } catch (error) {
+        signal.throwIfAborted();
+        failingSinceMs ??= Date.now();
+        if (!isPassing(error) || Date.now() - failingSinceMs > PATIENCE_MS) throw kafkaError(error, 'cannot read');
+        await sleep(RETRY_MS, signal);
+        await this.#lookAgain(signal);
+      }
+    }
+  }
+
+  #wanted(node: number): { wanted: FetchPartition[]; complete: boolean } {
+    const wanted: FetchPartition[] = [];
+    let complete = true;
+    const share = Math.floor(WAITING_BYTES / Math.max(1, this.#lanes.size));
+    const limit = Math.min(LANE_BYTES.most, Math.max(LANE_BYTES.least, share));
+    for (const { topic, partition, open, position, queuedBytes } of this.#lanes.values()) {
+      if (!open || this.#topology.leader(topic, partition) !== node) continue;
+      if (queuedBytes >= limit) complete = false;
+      else wanted.push({ topic, partition, offset: position, maxBytes: Math.min(FETCH_BYTES, limit) });
+    }
+    // The broker fills its answer in this order: whoever waits longest comes first.
+    return { wanted: shuffled(wanted), complete };
+  }
+
+  async #take(fetched: readonly Fetched[]): Promise<void> {
+    this.#heard();
+    const empty = fetched.every(({ bytes, error }) => bytes === 0 && error === null);
+    for (const { topic, partition, error, bytes, lastStableOffset, ...records } of fetched) {
+      if (error !== null) throw errorType(error) === 'OFFSET_OUT_OF_RANGE' ? removed(topic, partition) : error;
+      const lane = this.#lanes.get(partitionName(topic, partition));
+      if (bytes > 0) lane?.accept(records, bytes);
+      // An answer without a single byte says that nothing lies before the last stable offset, for nothing crowded it out.
+      else if (empty) lane?.skipTo(lastStableOffset);
+    }
+  }
+
+  async #lookAgain(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#cluster.refresh(signal);
+      await this.#topology.look(signal);
+      this.#changed.notify();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isPassing(error)) throw kafkaError(error, 'cannot find the partitions');
+    }
+  }
+}
+
+function shuffled<T>(items: T[]): T[] {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(Math.random() * (i + 1));
+    const [a, b] = [items[i], items[j]];
+    if (a !== undefined && b !== undefined) [items[i], items[j]] = [b, a];
+  }
+  return items;
+}
+
+/** What is to be said when messages are gone that were not read. */
+export function removed(topic: string, partition: number): LockstepError {
+  return new LockstepError(
+    'KAFKA_TOPIC',
+    `partition ${partition} of ${topic} no longer holds the messages after the target's checkpoint: they were removed, or the topic was created anew`,
+    {
+      fix: 'copy the table again: remove its entries from the checkpoints of the target, or start a new target; then raise retention.ms of the topic',
+    },
+  );
+}

@@ -1,0 +1,64 @@
+import type { Change, Moment, RowChange } from '../../core/contracts.ts';
+import { unreachable } from '../../core/errors.ts';
+import type { TableSchema } from '../../core/table.ts';
+import type { BarrierHeader } from '../../codec/kafka/barrier.ts';
+import type { PublishedTable, PublishedTables } from './published-tables.ts';
+
+/** Names changes without a row by their place in the source: the transaction's position and a number inside it. */
+export class BarrierIds {
+  #position = '';
+  #count = 0;
+
+  /** The same for the same change when its transaction is read again: transactions are read from their beginning. */
+  next(at: Moment): string {
+    const position = at.gtid ?? `${at.file}:${at.offset}`;
+    this.#count = position === this.#position ? this.#count + 1 : 0;
+    this.#position = position;
+    return `${position}#${this.#count}`;
+  }
+}
+
+/** One barrier: the topics whose every partition it travels, and the header it has there. */
+export interface Travelling {
+  readonly topics: readonly PublishedTable[];
+  readonly header: BarrierHeader;
+}
+
+/**
+ * The barriers that a change without a row makes. A truncate travels its table's topic; a schema change the topics of the table's old
+ * and new name, so that no row of the new name comes before the change; a marker is one barrier per topic.
+ */
+export async function travelling(
+  change: Exclude<Change, RowChange>,
+  id: string,
+  tables: PublishedTables,
+  signal: AbortSignal,
+): Promise<readonly Travelling[]> {
+  const published = async (table: TableSchema): Promise<PublishedTable> =>
+    tables.get(table) ?? (await tables.open(table, signal));
+  switch (change.kind) {
+    case 'truncate': {
+      const topics = [await published(change.table)];
+      return [{ topics, header: { id, kind: 'truncate', across: across(topics), after: change.table } }];
+    }
+    case 'schema': {
+      const { before, after, statement } = change;
+      const ends = [];
+      for (const table of [before, after]) if (table !== null) ends.push(await published(table));
+      // The newest schema last: one topic has both ends unless the table was renamed.
+      const topics = [...new Map(ends.map((end) => [end.topic, end])).values()];
+      return [{ topics, header: { id, kind: 'schema', across: across(topics), statement, before, after } }];
+    }
+    case 'marker':
+      return tables.all().map((topic) => ({
+        topics: [topic],
+        header: { id: `${topic.topic}:${id}`, kind: 'marker', across: across([topic]), token: change.token },
+      }));
+    default:
+      return unreachable(change);
+  }
+}
+
+function across(topics: readonly PublishedTable[]): Record<string, number> {
+  return Object.fromEntries(topics.map(({ topic, leaders }) => [topic, leaders.length]));
+}

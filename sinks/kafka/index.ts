@@ -1,0 +1,48 @@
+import type { TargetPlugin } from '../../core/plugin.ts';
+import { openCluster } from '../../codec/kafka/cluster.ts';
+import { openRegistry } from '../../codec/kafka/open-registry.ts';
+import { checkKafka, failedCheck } from './check.ts';
+import { clusterOptions, DEFAULT_PARTITIONS, registryOptions, type KafkaTargetOptions } from './options.ts';
+import { planTables } from './plan.ts';
+import { KafkaTarget } from './target.ts';
+
+export type { KafkaTargetOptions } from './options.ts';
+
+/** Kafka as a target: one topic per table, Avro in Debezium's envelope, exactly once. */
+export const kafka: TargetPlugin<KafkaTargetOptions> = {
+  async open(options) {
+    const signal = new AbortController().signal;
+    const cluster = await openCluster(clusterOptions(options), signal);
+    try {
+      const replicationFactor = options.replicationFactor ?? null;
+      const registry = await openRegistry(options.registry, registryOptions(options), signal);
+      const partitions = options.partitions ?? DEFAULT_PARTITIONS;
+      return new KafkaTarget({ cluster, registry, pipeline: options.pipeline, partitions, replicationFactor });
+    } catch (error) {
+      await cluster.close();
+      throw error;
+    }
+  },
+
+  async check(options, signal) {
+    const cluster = await openCluster(clusterOptions(options), signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      return failedCheck('kafka brokers', error);
+    });
+    if ('outcome' in cluster) return [cluster];
+    try {
+      return await checkKafka(cluster, options, signal);
+    } finally {
+      await cluster.close();
+    }
+  },
+
+  async plan(options, tables, signal) {
+    const cluster = await openCluster(clusterOptions(options), signal);
+    try {
+      return await planTables(cluster, options, tables, signal);
+    } finally {
+      await cluster.close();
+    }
+  },
+};

@@ -1,0 +1,85 @@
+import { randomUUID } from 'node:crypto';
+import { LockstepError } from '../../core/errors.ts';
+import { sleep } from '../../core/signals.ts';
+import { BatchWriter } from '../../codec/kafka/batch-writer.ts';
+import type { Cluster } from '../../codec/kafka/cluster.ts';
+import { produce } from '../../codec/kafka/produce.ts';
+import { ownerRecord, type CheckpointLog } from './checkpoints.ts';
+import { takeOver, transactionalIds, type Transaction } from './transaction.ts';
+
+/** What a process needs to become the one publisher of a pipeline. */
+export interface Claim {
+  readonly cluster: Cluster;
+  readonly pipeline: string;
+  readonly checkpoints: CheckpointLog;
+  /** The checkpoint topic and the leader of its only partition. */
+  readonly topic: string;
+  readonly leader: number;
+}
+
+/**
+ * Makes this process the one publisher of a pipeline (G8) and gives the name by which it is known from now on. When this resolves, no
+ * transaction of an earlier owner can be committed any more, in no lane, and `checkpoints` is what all of them left behind:
+ * every transactional id of the pipeline is fenced, and one that an earlier owner takes over later shows it the new owner's record
+ * (see `openLane`).
+ */
+export async function claim(to: Claim, signal: AbortSignal): Promise<string> {
+  const owner = randomUUID();
+  const transaction = await takeOver(to.cluster, laneId(to.pipeline, ''), signal);
+  await fence(to, transaction, signal);
+  await writeOwner(to, transaction, owner, signal);
+  for (;;) {
+    await to.checkpoints.catchUp(to.cluster, signal);
+    if (to.checkpoints.owner === owner) break;
+    await fence(to, transaction, signal);
+    await sleep(10, signal);
+  }
+  await fence(to, transaction, signal);
+  await to.checkpoints.catchUp(to.cluster, signal);
+  to.checkpoints.own();
+  return owner;
+}
+
+/** The transaction of a lane. Throws KAFKA_FENCED where another process has become the owner. */
+export async function openLane(to: Claim, owner: string, lane: string, signal: AbortSignal): Promise<Transaction> {
+  await requireOwner(to, owner, signal);
+  const transaction = await takeOver(to.cluster, laneId(to.pipeline, lane), signal);
+  await requireOwner(to, owner, signal);
+  return transaction;
+}
+
+/** Whether this process still is the owner. */
+export async function isOwner(to: Claim, owner: string, signal: AbortSignal): Promise<boolean> {
+  await to.checkpoints.catchUp(to.cluster, signal);
+  return to.checkpoints.owner === owner;
+}
+
+async function requireOwner(to: Claim, owner: string, signal: AbortSignal): Promise<void> {
+  if (!(await isOwner(to, owner, signal))) throw fenced(to.pipeline);
+}
+
+export function fenced(pipeline: string): LockstepError {
+  const fix = 'one process publishes a pipeline at a time: stop one of the two, then start this one again';
+  return new LockstepError('KAFKA_FENCED', `another process publishes the pipeline ${pipeline} now`, { fix });
+}
+
+function laneId(pipeline: string, lane: string): string {
+  return `${pipeline}/${lane}`;
+}
+
+async function fence({ cluster, pipeline }: Claim, own: Transaction, signal: AbortSignal): Promise<void> {
+  const ids = await transactionalIds(cluster, laneId(pipeline, ''), signal);
+  await Promise.all(ids.filter((id) => id !== own.transactionalId).map((id) => takeOver(cluster, id, signal)));
+}
+
+async function writeOwner(to: Claim, transaction: Transaction, owner: string, signal: AbortSignal): Promise<void> {
+  const { key, value } = ownerRecord(owner);
+  const bytes = Buffer.from(key + (value ?? ''));
+  const writer = new BatchWriter();
+  writer.append(bytes, 0, key.length, key.length, bytes.length, null);
+  const partition = { topic: to.topic, partition: 0 };
+  await transaction.include([partition], signal);
+  const records = writer.finish(transaction, transaction.sequence(`${to.topic}/0`, 1), Date.now());
+  await produce(to.cluster, to.leader, transaction.transactionalId, [{ ...partition, records }], signal);
+  await transaction.end('commit', signal);
+}

@@ -1,0 +1,264 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Change, Target } from '../../core/contracts.ts';
+import { startServer, type Server } from '../../dev/servers/index.ts';
+import { batch, checkpoint, insert, MemoryTarget, truncate, marker, update } from '../unit/core/memory.ts';
+import { orders } from '../unit/core/tables.ts';
+import { startChild, type Child } from './kafka/children.ts';
+import { catchUp, moment, never, newFile, newPipeline, openSink, publish, until, type Places } from './kafka/scene.ts';
+import { SharedTarget, type Kept } from './kafka/shared-target.ts';
+
+const SESSION_MS = 1000;
+let kafka: Server;
+let registry: Server;
+let places: Places;
+
+beforeAll(async () => {
+  [kafka, registry] = await Promise.all([
+    startServer('kafka', { fast: true, args: ['group.min.session.timeout.ms=500'] }),
+    startServer('registry', { fast: true }),
+  ]);
+  places = { brokers: [kafka.url], registry: registry.url };
+});
+
+afterAll(async () => {
+  await Promise.all([kafka?.stop(), registry?.stop()]);
+});
+
+function order(id: number, items = 1): Change {
+  return insert([BigInt(id), 'paid', '1.00', null, null, items]);
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, i) => from + i);
+}
+
+test('a publisher that is killed between send and commit publishes every row once', async () => {
+  const pipeline = newPipeline();
+  for (let round = 1; round <= 3; round++) {
+    await using child = startChild('publisher-process.ts', { places, pipeline });
+    await until(
+      () => `parts in round ${round}: ${child.said()}`,
+      () => child.said().split('\n').length > 5,
+    );
+    child.kill('SIGKILL');
+  }
+  const last = await openSink(places, pipeline);
+  await last.prepare([orders], never);
+  const done = Number((await last.load('position', never)).get('position'));
+  await last.close();
+  const target = new MemoryTarget();
+  await catchUp(places, pipeline, target);
+  const ids = target.changes.map((change) => (change.kind === 'insert' ? Number(change.after[0]) : -1));
+  expect(ids.sort((a, b) => a - b)).toEqual(range(0, done));
+  expect(done).toBeGreaterThan(30);
+});
+
+test('a second publisher takes over, and the first can write no more, in no lane', async () => {
+  const pipeline = newPipeline();
+  const [first, second] = [await openSink(places, pipeline), await openSink(places, pipeline)];
+  await first.prepare([orders], never);
+  await publish(first, [order(1)], 'first');
+  await first.apply({ name: 'copy/1', kind: 'copy' }, batch([order(2)]), never);
+  await second.prepare([orders], never);
+  expect(await second.load('', never)).toEqual(new Map([['position', 'first']]));
+  const fenced = { code: 'KAFKA_FENCED', message: expect.stringContaining(pipeline) };
+  await expect(
+    first.apply({ name: 'copy/1', kind: 'copy' }, batch([order(3)], { checkpoint: checkpoint({ c: '1' }) }), never),
+  ).rejects.toMatchObject(fenced);
+  await expect(publish(first, [order(4)])).rejects.toMatchObject(fenced);
+  await expect(first.apply({ name: 'copy/2', kind: 'copy' }, batch([order(5)]), never)).rejects.toMatchObject(fenced);
+  await publish(second, [order(6)], 'second');
+  await Promise.all([first.close(), second.close()]);
+  const target = new MemoryTarget();
+  await catchUp(places, pipeline, target);
+  const ids = target.changes.map((change) => (change.kind === 'insert' ? Number(change.after[0]) : -1));
+  expect(ids.sort((a, b) => a - b)).toEqual([1, 6]);
+});
+
+test('a target can be looked at without taking it from its publisher', async () => {
+  const pipeline = newPipeline();
+  const [publishing, looking] = [await openSink(places, pipeline), await openSink(places, pipeline)];
+  expect(await looking.load('', never)).toEqual(new Map());
+  await publishing.prepare([orders], never);
+  await publish(publishing, [order(1)], 'one');
+  await until('the checkpoint is seen', async () => (await looking.load('', never)).get('position') === 'one');
+  await publish(publishing, [order(2)], 'two');
+  await Promise.all([publishing.close(), looking.close()]);
+});
+
+test('entries are replaced, dropped by prefix, and outlive the publisher', async () => {
+  const pipeline = newPipeline();
+  const lane = { name: 'stream', kind: 'stream' } as const;
+  const first = await openSink(places, pipeline);
+  await first.apply(lane, batch([], { checkpoint: checkpoint({ a: '1', 'copy/1': 'x', 'copy/2': 'y' }) }), never);
+  await first.apply(lane, batch([], { checkpoint: checkpoint({ a: '2', 'copy/3': 'z' }, ['copy/']) }), never);
+  const entries = new Map([
+    ['a', '2'],
+    ['copy/3', 'z'],
+  ]);
+  expect(await first.load('', never)).toEqual(entries);
+  await first.close();
+  const second = await openSink(places, pipeline);
+  expect(await second.load('', never)).toEqual(entries);
+  expect(await second.load('copy/', never)).toEqual(new Map([['copy/3', 'z']]));
+  await second.close();
+});
+
+test('two consumers share the partitions; when one is killed the other goes on where it stood', async () => {
+  const pipeline = newPipeline();
+  await using published = await publisher(pipeline, 200);
+  const file = newFile('shared.sqlite');
+  await using first = consumer(pipeline, file, 20);
+  const seen = new SharedTarget(file);
+  await until(
+    () => `the first has begun: ${first.said()}`,
+    () => seen.changes().length === 200,
+  );
+  await using second = consumer(pipeline, file, 20);
+  let id = 200;
+  const flow = async (): Promise<void> =>
+    await publish(
+      published.target,
+      range(id, (id += 20)).map((n) => order(n)),
+    );
+  await until('both work', async () => {
+    await flow();
+    return new Set(seen.changes().map((change) => change.process)).size === 2;
+  });
+  expect(first.said() + second.said()).not.toContain('CHECKPOINT_MOVED');
+  first.kill('SIGKILL');
+  await flow();
+  await until(
+    () => `the second has everything: ${second.said()}`,
+    () => seen.changes().length >= id,
+  );
+  expect(idsOf(seen.changes())).toEqual(range(0, id));
+  await seen.close();
+});
+
+test('a barrier over all partitions is applied once, after everything before it and before everything behind it', async () => {
+  const pipeline = newPipeline();
+  const file = newFile('shared.sqlite');
+  await using published = await publisher(pipeline, 40);
+  const seen = new SharedTarget(file);
+  await using first = consumer(pipeline, file);
+  await using second = consumer(pipeline, file);
+  await until('both work', async () => {
+    await publish(published.target, [
+      update([0n, 'paid', '1.00', null, null, 1], [0n, 'paid', '1.00', null, null, 1]),
+      ...range(1, 40).map((id) => order(id)),
+    ]);
+    return new Set(seen.changes().map((change) => change.process)).size === 2;
+  });
+  await publish(published.target, [
+    ...range(1000, 1100).map((id) => order(id)),
+    { ...truncate(), at: moment(1) },
+    ...range(2000, 2100).map((id) => order(id)),
+    { ...marker('m'), at: moment(1) },
+  ]);
+  await until(
+    () => `the end: ${first.said()} ${second.said()}`,
+    () => seen.changes().at(-1)?.kind === 'marker',
+  );
+  const changes = seen.changes();
+  const cut = changes.findIndex(({ kind }) => kind === 'truncate');
+  expect(changes.filter(({ kind }) => kind === 'truncate' || kind === 'marker').map(({ kind }) => kind)).toEqual([
+    'truncate',
+    'marker',
+  ]);
+  expect(idsOf(changes.slice(0, cut)).filter((id) => id >= 1000)).toEqual(range(1000, 1100));
+  expect(idsOf(changes.slice(cut))).toEqual(range(2000, 2100));
+  await seen.close();
+});
+
+test('a consumer that is frozen for longer than its session corrupts nothing when it wakes', async () => {
+  const pipeline = newPipeline();
+  const file = newFile('shared.sqlite');
+  await using published = await publisher(pipeline, 0);
+  const seen = new SharedTarget(file);
+  await using first = consumer(pipeline, file, 20);
+  await using second = consumer(pipeline, file, 20);
+  let id = 0;
+  const flow = async (): Promise<void> =>
+    await publish(
+      published.target,
+      range(id, (id += 10)).map((n) => order(n)),
+    );
+  await until(
+    () => `both work: ${first.said()} ${second.said()}`,
+    async () => {
+      await flow();
+      return new Set(seen.changes().map((change) => change.process)).size === 2;
+    },
+  );
+  for (let n = 0; n < 20; n++) await flow();
+  first.kill('SIGSTOP');
+  await until('the second has taken over', async () => {
+    await flow();
+    return lanesOf(seen.changes().slice(-40), second) === 4;
+  });
+  first.kill('SIGCONT');
+  for (let n = 0; n < 20; n++) await flow();
+  await until(
+    () => `everything is there: ${first.said()} ${second.said()}`,
+    () => seen.changes().length >= id,
+  );
+  expect(idsOf(seen.changes())).toEqual(range(0, id));
+  for (const lane of new Set(seen.changes().map((change) => change.lane))) {
+    const ids = seen
+      .changes()
+      .filter((change) => change.lane === lane)
+      .map(({ key }) => Number(key));
+    expect(ids).toEqual([...ids].sort((a, b) => a - b));
+  }
+  await seen.close();
+});
+
+test('goes on after the broker was killed and has come back', async () => {
+  const pipeline = newPipeline();
+  const first = await openSink(places, pipeline);
+  await first.prepare([orders], never);
+  await publish(first, [order(1)], 'one');
+  await kafka.kill();
+  await expect(publish(first, [order(2)], 'two')).rejects.toMatchObject({
+    verdict: 'retry',
+    code: expect.stringMatching(/^KAFKA_/),
+  });
+  await Promise.all([first.close(), kafka.start()]);
+  const second = await openSink(places, pipeline);
+  await second.prepare([orders], never);
+  expect(await second.load('', never)).toEqual(new Map([['position', 'one']]));
+  await publish(second, [order(2)], 'two');
+  await second.close();
+  const target = new MemoryTarget();
+  await catchUp(places, pipeline, target);
+  expect(target.changes).toHaveLength(2);
+});
+
+function consumer(pipeline: string, file: string, slowMs = 0): Child {
+  return startChild('consumer-process.ts', { places, pipeline, file, sessionMs: SESSION_MS, slowMs });
+}
+
+async function publisher(pipeline: string, rows: number): Promise<{ target: Target } & AsyncDisposable> {
+  const target = await openSink(places, pipeline);
+  await target.prepare([orders], never);
+  if (rows > 0)
+    await publish(
+      target,
+      range(0, rows).map((id) => order(id)),
+    );
+  return { target, [Symbol.asyncDispose]: () => target.close() };
+}
+
+function idsOf(changes: readonly Kept[]): number[] {
+  return changes
+    .filter(({ kind }) => kind === 'insert')
+    .map(({ key }) => Number(key))
+    .sort((a, b) => a - b);
+}
+
+/** In how many lanes only this process has worked. */
+function lanesOf(changes: readonly Kept[], child: Child): number {
+  const lanes = Map.groupBy(changes, (change) => change.lane);
+  return [...lanes.values()].filter((changes) => changes.every((change) => change.process === child.pid)).length;
+}
