@@ -79,8 +79,24 @@ export class Session implements Asker {
   /** Errors: the SOURCE_ codes of connecting (auth, host, unreachable). */
   static async open(address: Address, signal: AbortSignal): Promise<Session> {
     const session = new Session(await handshake(address, signal), address.where);
-    await session.query(sessionSettings, signal);
+    try {
+      await session.query(sessionSettings, signal);
+    } catch (error) {
+      session.destroy();
+      throw error;
+    }
     return session;
+  }
+
+  /** Finds out whether the server still answers. Errors: SOURCE_SILENT after `deadlineMs`. */
+  async ping(deadlineMs: number, signal: AbortSignal): Promise<void> {
+    const deadline = AbortSignal.timeout(deadlineMs);
+    try {
+      await this.query('DO 1', AbortSignal.any([signal, deadline]));
+    } catch (error) {
+      if (signal.aborted || !deadline.aborted) throw error;
+      throw new LockstepError('SOURCE_SILENT', `${this.where} did not answer for ${deadlineMs / 1000} s`);
+    }
   }
 
   async query(sql: string, signal: AbortSignal, values: readonly unknown[] = []): Promise<TextRow[]> {
@@ -95,14 +111,24 @@ export class Session implements Asker {
 
   /** Gives the connection over to the packet layer; the session must not be used any more. */
   intoWire(options: { silenceMs: number; onHeard: () => void }): Wire {
-    const { stream } = this.#connection as unknown as { stream: unknown };
-    if (!(stream instanceof Socket)) throw new LockstepError('BUG', 'the MySQL driver’s connection has no socket');
-    return new Wire(stream, { where: this.where, ...options });
+    return new Wire(socketOf(this.#connection), { where: this.where, ...options });
   }
 
   destroy(): void {
-    this.#connection.destroy();
+    destroy(this.#connection);
   }
+}
+
+function socketOf(connection: Connection): Socket {
+  const { stream } = connection as unknown as { stream: unknown };
+  if (!(stream instanceof Socket)) throw new LockstepError('BUG', 'the MySQL driver’s connection has no socket');
+  return stream;
+}
+
+/** The driver's own way says goodbye and goes on reading. */
+function destroy(connection: Connection): void {
+  connection.destroy();
+  socketOf(connection).destroy();
 }
 
 function textRows(result: unknown): TextRow[] {
@@ -134,7 +160,7 @@ function handshake(address: Address, signal: AbortSignal): Promise<Connection> {
     connection.on('error', (error: Error) => reject(sourceError(error, address.where, 'connecting')));
   });
   return untilAborted(signal, connected).catch((error: unknown) => {
-    connection.destroy();
+    destroy(connection);
     throw error;
   });
 }

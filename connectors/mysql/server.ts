@@ -134,7 +134,9 @@ async function writeMarker(session: Asker, marker: string, signal: AbortSignal):
       signal,
     );
   } catch (error) {
-    if (!(error instanceof LockstepError) || error.code !== 'SOURCE_SCHEMA') throw error;
+    const missing = error instanceof LockstepError ? error.code : null;
+    if (missing === 'SOURCE_NO_TABLES') await session.query(`CREATE DATABASE IF NOT EXISTS ${quote(database)}`, signal);
+    else if (missing !== 'SOURCE_SCHEMA') throw error;
     await session.query(
       `CREATE TABLE IF NOT EXISTS ${name} (id INT PRIMARY KEY, written_at DATETIME(6) NOT NULL)`,
       signal,

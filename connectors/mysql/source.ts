@@ -91,9 +91,7 @@ export class MysqlSource implements Source {
         first,
         readSchemas: (named) => this.#readSchemas(session, server, named, signal),
         readEnd: this.#options.until === 'caught-up' ? () => readLogEnd(session, server, signal) : null,
-        ping: async () => {
-          await session.query('DO 1', signal);
-        },
+        ping: () => session.ping(silenceMs, signal),
       },
       signal,
     );

@@ -3,6 +3,7 @@ import type { Change, Moment } from '../../../core/contracts.ts';
 import { LockstepError } from '../../../core/errors.ts';
 import type { TableSchema } from '../../../core/table.ts';
 import { classify } from '../ddl.ts';
+import { sourceError } from '../errors.ts';
 import type { Place } from '../position.ts';
 import type { Wire } from '../wire.ts';
 import { Cursor } from './cursor.ts';
@@ -323,14 +324,12 @@ export class BinlogReader {
     const errno = bytes.readUInt16LE(start + 1);
     const message = bytes.toString('utf8', start + 9, end);
     const lost = errno === 1236 || errno === 1373 || errno === 1789 || errno === 1955;
-    return new LockstepError(
-      lost ? 'SOURCE_HISTORY_LOST' : 'SOURCE_CONNECTION_LOST',
-      `${this.#options.where}: ${message} (error ${errno})`,
-      {
-        fix: lost
-          ? 'the log this pipeline needs is gone from the server: keep logs longer (binlog_expire_logs_seconds), then resync'
-          : '',
-      },
-    );
+    if (lost) {
+      return new LockstepError('SOURCE_HISTORY_LOST', `${this.#options.where}: ${message} (error ${errno})`, {
+        fix: 'the log this pipeline needs is gone from the server: keep logs longer (binlog_expire_logs_seconds), then resync',
+      });
+    }
+    const known = sourceError(Object.assign(new Error(message), { errno }), this.#options.where, 'following the log');
+    return known.code === 'SOURCE_QUERY' ? new LockstepError('SOURCE_CONNECTION_LOST', known.message) : known;
   }
 }

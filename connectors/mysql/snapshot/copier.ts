@@ -131,10 +131,10 @@ export class Copier {
     let range = start;
     let limit = firstChunkRows;
     while (!range.done && !copy.paused && copy.epoch === epoch) {
-      const begun = performance.now();
       const chunk = new Chunk(copy.schema);
       const low = await this.#hold(connection, copy, epoch, signal);
       if (low === null) return false;
+      const begun = performance.now();
       try {
         yield* this.#chunk({ connection, copy, range, chunk, low, limit, pending }, signal);
       } catch (error) {
@@ -161,21 +161,42 @@ export class Copier {
     epoch: number,
     signal: AbortSignal,
   ): Promise<Position | null> {
-    const { server, gate, marker, handedOn } = this.#options;
-    const snapshot = server.flavour === 'mariadb' || copy.schema.key.length === 0;
-    for (;;) {
-      if (copy.paused || copy.epoch !== epoch) return null;
-      const early = server.flavour === 'mysql' ? await readVisiblePosition(connection, server, marker, signal) : null;
-      if (snapshot) await beginConsistentSnapshot(connection, signal);
-      const low = early ?? (await readVisiblePosition(connection, server, marker, signal));
-      if (!copy.paused && copy.epoch === epoch && gate.hold(low, handedOn())) {
-        copy.inFlight += 1;
-        copy.firstLow ??= low;
-        return low;
+    const { gate } = this.#options;
+    gate.close();
+    try {
+      for (;;) {
+        const low = await this.#low(connection, copy, signal);
+        if (copy.paused || copy.epoch !== epoch) {
+          await this.#endSnapshot(connection, copy, signal);
+          return null;
+        }
+        if (gate.hold(low, this.#options.handedOn())) {
+          copy.inFlight += 1;
+          copy.firstLow ??= low;
+          return low;
+        }
+        await sleep(2, signal);
       }
-      if (snapshot) await connection.query('COMMIT', signal);
-      await sleep(5, signal);
+    } finally {
+      gate.open();
     }
+  }
+
+  /** A position that lists only what a read that starts now shows; where the server can, of a snapshot that is open then. */
+  async #low(connection: TextConnection, copy: TableCopy, signal: AbortSignal): Promise<Position> {
+    const { server, marker } = this.#options;
+    if (!readsInSnapshot(server, copy)) return readVisiblePosition(connection, server, marker, signal);
+    if (server.flavour === 'mariadb') {
+      await beginConsistentSnapshot(connection, signal);
+      return readVisiblePosition(connection, server, marker, signal);
+    }
+    const low = await readVisiblePosition(connection, server, marker, signal);
+    await beginConsistentSnapshot(connection, signal);
+    return low;
+  }
+
+  async #endSnapshot(connection: TextConnection, copy: TableCopy, signal: AbortSignal): Promise<void> {
+    if (readsInSnapshot(this.#options.server, copy)) await connection.query('COMMIT', signal);
   }
 
   #release(copy: TableCopy, low: Position): void {
@@ -191,7 +212,6 @@ export class Copier {
     const { server } = this.#options;
     const { schema } = copy;
     const keyless = schema.key.length === 0;
-    const snapshot = server.flavour === 'mariadb' || keyless;
     const opened = keyless ? await readLogEnd(connection, server, signal) : null;
     await connection.start(chunkStatement(schema, range, chunk.select, limit), signal);
     const at = { committedAtMs: Date.now(), gtid: null, file: low.place.file, offset: low.place.offset, serverId: 0 };
@@ -209,7 +229,7 @@ export class Copier {
       if (!more) break;
     }
     const end = server.flavour === 'mariadb' ? low.place : (opened ?? (await readLogEnd(connection, server, signal)));
-    if (snapshot) await connection.query('COMMIT', signal);
+    await this.#endSnapshot(connection, copy, signal);
     const done = keyless || chunk.rows < limit;
     const last = chunk.last === null ? range.at : keyLiterals(schema, chunk.last);
     const after: Range = { ...range, at: last, done, high: end, rows: range.rows + chunk.rows };
@@ -227,6 +247,11 @@ export class Copier {
     pending.set(checkpoint, durable);
     return { changes: [], checkpoint, bytes: 0, copying: new Set(), barrier: null };
   }
+}
+
+/** MariaDB says where a consistent snapshot stands, exactly; a table without a key must be read at one state anywhere. */
+function readsInSnapshot(server: Server, copy: TableCopy): boolean {
+  return server.flavour === 'mariadb' || copy.schema.key.length === 0;
 }
 
 function part(changes: Batch['changes'], bytes: number): Batch {

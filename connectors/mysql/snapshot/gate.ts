@@ -32,6 +32,17 @@ export class Gate {
   /** Rings when a chunk has become durable. */
   readonly opened = new Bell();
   readonly #held = new Set<Position>();
+  #closed = 0;
+
+  /** Stops the stream while a low position is read: otherwise it would be past it again before the answer is here. */
+  close(): void {
+    this.#closed += 1;
+  }
+
+  open(): void {
+    this.#closed -= 1;
+    this.opened.notify();
+  }
 
   /**
    * Holds the stream at `low` if the stream is not beyond it already (rule 0: a chunk is read only when all that the stream has
@@ -49,6 +60,7 @@ export class Gate {
   }
 
   passes(piece: Pick<Piece, 'id' | 'at'>): boolean {
+    if (this.#closed > 0) return false;
     for (const low of this.#held) if (!lists(low, piece)) return false;
     return true;
   }
