@@ -32,7 +32,7 @@ export interface StreamOptions {
 
 const takeBytes = 1024 * 1024;
 /** Without changes the position is stored at most this often. */
-const idleCheckpointMs = 1_000;
+const bareCheckpointMs = 1_000;
 const pingMs = 10_000;
 
 /** The lane of the binlog: changes in commit order, held back where a chunk of the snapshot must be durable first. */
@@ -96,40 +96,36 @@ export class Stream {
       for (const piece of pieces) yield* this.#piece(piece);
       this.#advance();
       this.#finishCopies();
-      const batch = this.#flush(pieces.length === 0 ? 'idle' : 'busy');
-      if (batch !== null) yield batch;
-      if (pieces.length > 0) continue;
+      yield* this.#flush('worthwhile');
       if (await this.#isAtEnd()) {
-        yield* this.#flushed();
+        yield* this.#flush('all');
         return;
       }
-      await this.#more();
+      if (pieces.length === 0) await this.#more();
     }
   }
 
   async *#piece(piece: Piece): AsyncGenerator<Batch> {
     if (!this.#options.gate.passes(piece)) {
-      yield* this.#flushed();
+      yield* this.#flush('all');
       while (!this.#options.gate.passes(piece)) await this.#options.gate.opened.wait(this.#signal);
     }
     this.#underWay = piece;
     await this.#take(piece);
-    if (piece.ddl !== null) {
-      yield* this.#flushed();
-      await this.#define(piece, piece.ddl);
-    }
+    if (piece.ddl !== null) await this.#define(piece, piece.ddl);
     if (piece.end === null) {
       yield this.#batch(this.#takeChanges(), null, piece.bytes);
       return;
     }
     this.#position = behind(this.#position, piece, piece.end);
     this.#underWay = null;
-    if (piece.ddl !== null) yield* this.#flushed();
   }
 
   /** Adds the piece's changes but those that the copy of their table shows. */
   async #take(piece: Piece): Promise<void> {
     this.#bytes += piece.bytes;
+    for (const [origin, error] of piece.unread)
+      if (this.#options.copies.get(origin)?.holds(piece) !== true) throw error;
     for (const change of piece.changes) {
       const copy =
         change.kind === 'marker' || change.kind === 'schema' || this.#options.copies.size === 0
@@ -228,18 +224,16 @@ export class Stream {
     if (copies.size === 0 && progress.phase === 'copying') progress.phase = 'following';
   }
 
-  *#flushed(): Generator<Batch> {
-    const batch = this.#flush('now');
-    if (batch !== null) yield batch;
-  }
-
-  /** What has gathered as one batch. A moved position alone is worth one only when idle, and then now and again. */
-  #flush(when: 'busy' | 'idle' | 'now'): Batch | null {
+  /**
+   * What has gathered as one batch. A moved position alone is worth one now and again. While parts of a transaction have been handed on
+   * there is none: its checkpoint would make half a transaction durable (G3).
+   */
+  *#flush(what: 'worthwhile' | 'all'): Generator<Batch> {
+    if (this.#underWay !== null) return;
     const bare = this.#changes.length === 0 && this.#entries.size === 0 && this.#drops.length === 0;
-    if (bare && when === 'busy') return null;
-    if (bare && when === 'idle' && Date.now() - this.#storedAtMs < idleCheckpointMs) return null;
+    if (bare && what === 'worthwhile' && Date.now() - this.#storedAtMs < bareCheckpointMs) return;
     const token = formatPosition(this.#position);
-    if (bare && token === this.#stored) return null;
+    if (bare && token === this.#stored) return;
     this.#stored = token;
     this.#storedAtMs = Date.now();
     const checkpoint = { set: new Map([...this.#entries, [streamEntry, token]]), drop: this.#drops };
@@ -248,7 +242,7 @@ export class Stream {
     this.#entries = new Map();
     this.#drops = [];
     this.#whenDurable = [];
-    return this.#batch(this.#takeChanges(), checkpoint, this.#bytes);
+    yield this.#batch(this.#takeChanges(), checkpoint, this.#bytes);
   }
 
   #takeChanges(): Change[] {

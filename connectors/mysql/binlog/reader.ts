@@ -10,13 +10,15 @@ import { Cursor } from './cursor.ts';
 import { describeUnsupported, event, isSkipped } from './event-types.ts';
 import { readAnonymousOrGtid, readMariadbGtid, readQuery, type TransactionId } from './control-events.ts';
 import { requireFullImage, rowDecoder, type RowDecoder } from './rows.ts';
-import { readTableMap } from './table-map.ts';
+import { readTableMap, type TableMap } from './table-map.ts';
 
 /** A transaction, or a part of a large one. */
 export interface Piece {
   readonly id: TransactionId;
   readonly at: Moment;
   readonly changes: readonly Change[];
+  /** By origin, why rows of a table could not be read: an error unless the copy of the table shows them anyway. */
+  readonly unread: ReadonlyMap<string, LockstepError>;
   /** A statement that may change the shape of captured tables; the reader waits with what follows until it is asked again. */
   readonly ddl: { readonly database: string; readonly statement: string } | null;
   /** Behind the transaction's end; null for a part of it that is not the last. */
@@ -40,7 +42,7 @@ interface MappedTable {
   readonly database: string;
   readonly table: string;
   readonly schema: TableSchema | null;
-  readonly decode: RowDecoder | null;
+  readonly decode: RowDecoder | LockstepError | null;
 }
 
 /** Values in memory take about this many times the room they have in the log. */
@@ -60,6 +62,7 @@ export class BinlogReader {
   #id: TransactionId | null = null;
   #moment: Moment | null = null;
   #changes: Change[] = [];
+  #unread = new Map<string, LockstepError>();
   #bytes = 0;
 
   constructor(options: ReaderOptions) {
@@ -184,6 +187,10 @@ export class BinlogReader {
     const { schema, decode } = mapped;
     const at = this.#moment;
     if (schema === null || decode === null) return null;
+    if (decode instanceof LockstepError) {
+      this.#unread.set(schema.origin, decode);
+      return null;
+    }
     if (at === null) throw this.#corrupt('rows outside a transaction');
     requireFullImage(cursor, type === event.updateRows ? 2 : 1, schema.origin);
     const changes = this.#changes;
@@ -215,7 +222,7 @@ export class BinlogReader {
       database,
       table,
       schema,
-      decode: schema === null ? null : rowDecoder(map, schema),
+      decode: schema === null ? null : decoderOrReason(map, schema),
     });
   }
 
@@ -287,11 +294,13 @@ export class BinlogReader {
       id: this.#id,
       at: this.#moment,
       changes: this.#changes,
+      unread: this.#unread,
       ddl,
       end,
       bytes: this.#bytes * memoryFactor,
     };
     this.#changes = [];
+    this.#unread = new Map();
     this.#bytes = 0;
     return piece;
   }
@@ -331,5 +340,14 @@ export class BinlogReader {
     }
     const known = sourceError(Object.assign(new Error(message), { errno }), this.#options.where, 'following the log');
     return known.code === 'SOURCE_QUERY' ? new LockstepError('SOURCE_CONNECTION_LOST', known.message) : known;
+  }
+}
+
+function decoderOrReason(map: TableMap, schema: TableSchema): RowDecoder | LockstepError {
+  try {
+    return rowDecoder(map, schema);
+  } catch (error) {
+    if (error instanceof LockstepError && error.code === 'SOURCE_SCHEMA') return error;
+    throw error;
   }
 }
