@@ -22,7 +22,7 @@ import {
 } from './registry.ts';
 
 /** What a lane may read ahead while a batch is being applied (G6): enough for a batch to pay for its commit, small beside the process. */
-const READ_AHEAD: GatherLimits = { bytes: 2 * 1024 * 1024, changes: 20_000 };
+const READ_AHEAD: GatherLimits = { bytes: 8 * 1024 * 1024, changes: 20_000 };
 
 /** How long an end may take to close before it is left to itself; what is durable does not depend on it. In ms. */
 const CLOSE_WITHIN_MS = 3000;

@@ -49,7 +49,9 @@ function targetTables(tables: readonly TableSchema[], transforms: Transforms): T
 
 /** Says `fail` before it leaves the lane: only then does a source that waits for more let go of it. */
 async function driveLane(run: Run, lane: Lane, fail: (error: unknown) => void): Promise<void> {
-  for await (const read of gather(lane.batches, run.limits, run.signal)) {
+  // Parts of a chunk have a good size already, and several lanes bring them: reading ahead would only keep rows in memory longer.
+  const batches = lane.kind === 'copy' ? lane.batches : gather(lane.batches, run.limits, run.signal);
+  for await (const read of batches) {
     try {
       await applyBatch(run, lane, read);
     } catch (error) {

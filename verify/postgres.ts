@@ -82,8 +82,10 @@ async function lookup(query: Query, table: TableSchema, keys: readonly (readonly
 
 /** A compared text as the text that PostgreSQL reads. */
 function keyText(column: Column | undefined, text: string): string | null {
-  if (column === undefined || text.startsWith('\u0000')) return null;
+  if (column === undefined) return null;
   const { type } = column;
+  // A NULL is marked so; bytes may begin like that, but are never NULL in a key.
+  if (!isBytes(type) && text.startsWith('\u0000')) return null;
   if (type.kind === 'time') return `${text} microseconds`;
   if (type.kind === 'bit' && type.length > 1) return BigInt(text).toString(2).padStart(type.length, '0');
   if (type.kind === 'set') return `{${text.split(',').map(arrayItem).join()}}`;

@@ -187,7 +187,10 @@ export class Stream {
       return;
     }
     copy.restart(schema);
+    const { epoch } = copy;
     this.#whenDurable.push(() => {
+      // A later restart is on its way: what is copied before that is durable would be wiped by it.
+      if (copy.epoch !== epoch) return;
       copy.paused = false;
       copier.moved.notify();
     });

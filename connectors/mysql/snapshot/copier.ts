@@ -28,7 +28,7 @@ export interface CopierOptions {
 const chunkTargetMs = 500;
 const chunkTargetBytes = 16 * 1024 * 1024;
 const firstChunkRows = 5_000;
-const partBytes = 512 * 1024;
+const partBytes = 1024 * 1024;
 const rangesPerReader = 2;
 /** Below this many rows a table is not worth cutting. */
 const smallTableRows = 50_000;

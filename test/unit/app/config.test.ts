@@ -25,7 +25,7 @@ describe('a configuration', () => {
   test('gets every default filled in', async () => {
     const { source, via, targets, http } = await parseConfig('shop.yaml', SMALLEST, {});
     expect({ source, via, targets, http }).toEqual({
-      source: { url: 'mysql://repl@db1:3306', tables: ['shop.*'], copy: { readers: 4, marker: null } },
+      source: { url: 'mysql://repl@db1:3306', tables: ['shop.*'], copy: { readers: 2, marker: null } },
       via: null,
       targets: { warehouse: { url: 'postgres://app@pg1/shop', transforms: [], metadata: 'lockstep' } },
       http: null,
