@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=16 --heap-growing-percent=50
+#!/usr/bin/env -S node --max-semi-space-size=16 --heap-growing-percent=100
 // The flags bound the memory beside the data in flight: V8 would otherwise let garbage grow to several times the live heap before it
 // looks.
 // Imports nothing of its own before it knows that this Node can run it.

@@ -111,8 +111,11 @@ export class Copier {
     const ranges = await planRanges(connection, schema, parts, signal);
     const set = new Map(ranges.map((range) => [rangeEntry(origin, range.index), formatRange(range)]));
     if (copy.epoch !== epoch) return;
+    // A restart waits for this as for a chunk: else two lanes would write the same new entries.
+    copy.inFlight += 1;
     yield this.#durable(pending, { set, drop: [] }, () => {
-      if (copy.epoch !== epoch) return;
+      copy.inFlight -= 1;
+      this.#options.gate.opened.notify();
       copy.taken.delete(planning);
       copy.ranges = ranges;
       this.moved.notify();
