@@ -9,7 +9,7 @@ export interface GatherLimits {
 
 /**
  * Reads ahead while the consumer is busy and hands over everything that came meanwhile as one batch: batches grow with the
- * backlog and nobody waits for a timer. Stops reading at the limits (G6). A barrier is never merged. `batches` must end when `signal`
+ * backlog and nobody waits for a timer. Stops reading at the limits (G6). Barriers, truncates and schema changes are never merged. `batches` must end when `signal`
  * aborts: a consumer that leaves early waits for the read under way.
  */
 export async function* gather(
@@ -81,16 +81,19 @@ class ReadAhead {
   }
 }
 
-/** How many batches from the front may become one: up to a barrier, and up to where a large transaction begins behind whole ones. */
+/** How many batches from the front may become one: up to one that stands alone, and up to where a large transaction begins behind whole ones. */
 function mergeable(batches: readonly Batch[]): number {
   const stop = batches.findIndex((batch, i) => {
     const previous = batches[i - 1];
     if (previous === undefined) return false;
-    return (
-      batch.barrier !== null || previous.barrier !== null || (batch.checkpoint === null && previous.checkpoint !== null)
-    );
+    return standsAlone(batch) || standsAlone(previous) || (batch.checkpoint === null && previous.checkpoint !== null);
   });
   return stop < 0 ? batches.length : stop;
+}
+
+/** A change of a whole table begins its batch. Not every target has it in a transaction: merged, what stands around it might be done twice (G1). */
+function standsAlone({ barrier, changes: [first] }: Batch): boolean {
+  return barrier !== null || first?.kind === 'truncate' || first?.kind === 'schema';
 }
 
 /** Several batches of one lane as one: parts of one transaction, or transactions with the checkpoints' entries put together. */
