@@ -1,0 +1,65 @@
+import type { PipelineConfig } from '../dev/product.ts';
+import { BACKLOG_TABLES, buildBacklog, type BacklogShape } from './backlog.ts';
+import { BENCH_DATABASE, createBenchDatabase, fillMixedTable, withoutSync } from './data.ts';
+import { expectEqualContents, measure } from './measure.ts';
+import { count, runNumbers, type Stage } from './stage.ts';
+
+export const TABLES = [`${BENCH_DATABASE}.*`];
+
+/** B2: a backlog of single-row transactions, built while Lockstep is stopped, from its start to caught up. */
+export async function benchDrain(stage: Stage): Promise<void> {
+  const { options, source, sink, target, signal } = stage;
+  const servers = [source, sink];
+  const targets = { target: target.url };
+  const config: PipelineConfig = {
+    name: 'bench',
+    source: source.url,
+    tables: TABLES,
+    kafka: null,
+    registry: null,
+    targets,
+    listen: null,
+  };
+  await makeBase(stage);
+  await measure({ config, args: [], servers, firstVisible: null }); // the copy, which is not what is measured
+  let seed = 1;
+  for (const keys of ['uniform', 'zipf'] as const) {
+    for (const run of runNumbers(options)) {
+      const shape = { changes: options.rows, keys, changesPerTransaction: 1, seed: (seed += 1) } as const;
+      const { table, id } = await makeBacklog(stage, shape);
+      const firstVisible = async (): Promise<boolean> => await target.holds(table, id);
+      const measured = await measure({ config, args: [], servers, firstVisible });
+      await expectEqualContents(source.url, target.url, TABLES, signal);
+      const variant = `${keys} ${options.source} to ${options.target}`;
+      await count(stage, { variant, rows: options.rows, run, servers, measured, limitSeconds: null });
+    }
+  }
+}
+
+/** Four tables with rows for the updates and deletes to meet. */
+export async function makeBase({ connection, options, report }: Stage): Promise<void> {
+  const each = Math.max(1000, Math.round(options.rows / 4));
+  report.say(`making ${String(BACKLOG_TABLES.length)} tables of ${String(each)} rows`);
+  await withoutSync(connection, async () => {
+    await createBenchDatabase(connection);
+    for (const [i, table] of BACKLOG_TABLES.entries()) await fillMixedTable(connection, table, each, i + 1);
+  });
+}
+
+/** Builds the backlog; gives a row by which its beginning can be seen in the target: its very first change inserts it. */
+export async function makeBacklog(stage: Stage, shape: BacklogShape): Promise<{ table: string; id: number }> {
+  const { connection, source, report } = stage;
+  const started = performance.now();
+  const [table] = BACKLOG_TABLES;
+  const id = -shape.seed;
+  await withoutSync(connection, async () => {
+    await connection.query(
+      `INSERT INTO ${BENCH_DATABASE}.${table} SELECT ${String(id)}, amount, title, price, made, seen, document, body, ratio, grade
+        FROM ${BENCH_DATABASE}.${table} LIMIT 1`,
+    );
+    await buildBacklog(source.url, shape);
+  });
+  const seconds = (performance.now() - started) / 1000;
+  report.say(`backlog of ${String(shape.changes)} changes, ${shape.keys} keys, built in ${seconds.toFixed(1)} s`);
+  return { table, id };
+}

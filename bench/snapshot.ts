@@ -1,0 +1,48 @@
+import { BENCH_DATABASE, createBenchDatabase, fillMixedTable, withoutSync } from './data.ts';
+import { expectEqualContents, measure } from './measure.ts';
+import { findPipe, measurePipe } from './pipe.ts';
+import { count, runNumbers, type Stage } from './stage.ts';
+
+const TABLE = 'mixed';
+
+/** B1 and B1m: a table of 10 mixed columns from nothing to consistent, again and again into an empty target. */
+export async function benchSnapshot(stage: Stage): Promise<void> {
+  const { options, source, sink, target, connection, report, signal } = stage;
+  report.say(`making ${String(options.rows)} rows`);
+  await withoutSync(connection, async () => {
+    await createBenchDatabase(connection);
+    await fillMixedTable(connection, TABLE, options.rows, 1);
+  });
+  const pipe = options.target === 'postgres' ? await findPipe() : null;
+  if (pipe === null)
+    report.say('without the limit: it needs psql, the client of MySQL or MariaDB, and PostgreSQL as the target');
+  const tables = [`${BENCH_DATABASE}.${TABLE}`];
+  const servers = [source, sink];
+  for (const run of runNumbers(options)) {
+    await target.clear();
+    const limitSeconds = pipe === null ? null : await measurePipe(pipe, source, sink, TABLE, options.rows);
+    const measured = await measure({
+      config: {
+        name: 'bench',
+        source: source.url,
+        tables,
+        kafka: null,
+        registry: null,
+        targets: { target: target.url },
+        listen: null,
+      },
+      args: [],
+      servers,
+      firstVisible: async () => await target.holds(TABLE, null),
+    });
+    await expectEqualContents(source.url, target.url, tables, signal);
+    await count(stage, {
+      variant: `${options.source} to ${options.target}`,
+      rows: options.rows,
+      run,
+      servers,
+      measured,
+      limitSeconds,
+    });
+  }
+}

@@ -1,0 +1,81 @@
+import type { Change, Row, RowChange, Value } from '../../core/contracts.ts';
+import { LockstepError } from '../../core/errors.ts';
+import type { TableSchema } from '../../core/table.ts';
+
+/** The rows of one table by key; equal rows of a table without a key are kept as often as they were written. */
+export class MemoryTable {
+  readonly #schema: TableSchema;
+  readonly #rows = new Map<string, Row[]>();
+
+  constructor(schema: TableSchema) {
+    this.#schema = schema;
+  }
+
+  rows(): Row[] {
+    return [...this.#rows.values()].flat();
+  }
+
+  /** `copying`: the table's copy is not consistent yet, so an update touches only a row that is there. */
+  write(change: RowChange | Extract<Change, { kind: 'truncate' }>, copying: boolean): void {
+    switch (change.kind) {
+      case 'truncate':
+        this.#rows.clear();
+        return;
+      case 'read':
+      case 'insert':
+        this.#put(change.after);
+        return;
+      case 'delete':
+        this.#remove(change.before);
+        return;
+      case 'update': {
+        const moves = this.#key(change.before) !== this.#key(change.after);
+        const there = this.#remove(change.before);
+        if (there || moves || !copying) this.#put(change.after);
+      }
+    }
+  }
+
+  /** The same rows under another schema: columns are matched by name, new ones are NULL. */
+  reshaped(schema: TableSchema): MemoryTable {
+    const table = new MemoryTable(schema);
+    const from = schema.columns.map(({ name }) => this.#schema.columns.findIndex((column) => column.name === name));
+    for (const row of this.rows()) table.#put(from.map((i) => row[i] ?? null));
+    return table;
+  }
+
+  #put(row: Row): void {
+    if (row.length !== this.#schema.columns.length)
+      throw new LockstepError('TARGET_SCHEMA', `${this.#schema.origin}: a row has ${row.length} values`);
+    const key = this.#key(row);
+    const equal = this.#schema.key.length === 0 ? (this.#rows.get(key) ?? []) : [];
+    this.#rows.set(key, [...equal, row]);
+  }
+
+  #remove(row: Row): boolean {
+    const key = this.#key(row);
+    const [, ...rest] = this.#rows.get(key) ?? [];
+    const there = this.#rows.has(key);
+    if (rest.length > 0) this.#rows.set(key, rest);
+    else this.#rows.delete(key);
+    return there;
+  }
+
+  #key(row: Row): string {
+    const { key } = this.#schema;
+    return key.length === 0 ? rowText(row) : rowText(key.map((i) => row[i] ?? null));
+  }
+}
+
+/** A row as text: equal for equal canonical values and for no others (-0 is not 0). */
+export function rowText(row: Row): string {
+  return row.map(valueText).join(' | ');
+}
+
+function valueText(value: Value): string {
+  if (value === null) return 'NULL';
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (value instanceof Uint8Array) return `x'${Buffer.from(value).toString('hex')}'`;
+  return Object.is(value, -0) ? '-0' : String(value);
+}

@@ -1,0 +1,75 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+/** A TCP proxy before a server that can do what networks do: cut, fall silent, change bytes. */
+export class Proxy implements AsyncDisposable {
+  /** The server's URL with the proxy's port. */
+  readonly url: string;
+  readonly #listener: Server;
+  readonly #pairs = new Set<readonly [Socket, Socket]>();
+  #silent = false;
+  #flip: Buffer | null = null;
+
+  private constructor(listener: Server, url: string) {
+    this.#listener = listener;
+    this.url = url;
+  }
+
+  static async open(url: string): Promise<Proxy> {
+    const server = new URL(url);
+    const listener = createServer();
+    listener.listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    const address = listener.address();
+    const behind = new URL(url);
+    behind.port = String(typeof address === 'object' && address !== null ? address.port : 0);
+    const proxy = new Proxy(listener, behind.href);
+    listener.on('connection', (client) => proxy.#forward(client, connect(Number(server.port), server.hostname)));
+    return proxy;
+  }
+
+  /** Ends all connections at once. */
+  cut(): void {
+    for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
+  }
+
+  /** From now on nothing goes through, and nobody is told. */
+  fallSilent(): void {
+    this.#silent = true;
+  }
+
+  /** Changes one byte of these the next time that the server sends them. */
+  flip(bytes: Buffer): void {
+    this.#flip = bytes;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    this.cut();
+    await once(this.#listener, 'close');
+  }
+
+  #forward(client: Socket, server: Socket): void {
+    const pair = [client, server] as const;
+    this.#pairs.add(pair);
+    const end = (): void => {
+      this.#pairs.delete(pair);
+      for (const socket of pair) socket.destroy();
+    };
+    for (const socket of pair) {
+      socket.on('error', end);
+      socket.on('close', end);
+    }
+    client.on('data', (bytes) => this.#silent || server.write(bytes));
+    server.on('data', (bytes) => this.#silent || client.write(this.#changed(bytes)));
+  }
+
+  #changed(bytes: Buffer): Buffer {
+    const at = this.#flip === null ? -1 : bytes.indexOf(this.#flip);
+    if (at < 0) return bytes;
+    this.#flip = null;
+    const changed = Buffer.from(bytes);
+    changed.writeUInt8((changed[at] ?? 0) ^ 1, at);
+    return changed;
+  }
+}
