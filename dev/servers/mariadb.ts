@@ -61,8 +61,9 @@ async function prepare(place: Place): Promise<readonly string[]> {
   ];
 }
 
+/** The directory for temporary files is the server's own: at its start a server deletes what others have open in a shared one. */
 function basics(data: string): string[] {
-  return ['--no-defaults', ...(isRoot() ? ['--user=root'] : []), `--datadir=${data}`];
+  return ['--no-defaults', ...(isRoot() ? ['--user=root'] : []), `--datadir=${data}`, `--tmpdir=${data}`];
 }
 
 async function template(program: Program, options: readonly string[]): Promise<string> {

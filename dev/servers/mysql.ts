@@ -85,6 +85,7 @@ function basics(program: Program, data: string): string[] {
     `--basedir=${program.home}`,
     `--lc-messages-dir=${join(program.home, 'share', 'mysql')}`,
     `--datadir=${data}`,
+    `--tmpdir=${data}`,
     `--pid-file=${join(data, 'mysqld.pid')}`,
   ];
 }

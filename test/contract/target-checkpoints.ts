@@ -128,16 +128,17 @@ function registerWriterTests(harness: TargetHarness): void {
     expect((await first.load('b', never)).get('b')).toBe('1');
   });
 
-  it.runIf(harness.atomic)('shows nothing of a batch that is refused', async () => {
-    const scene = openScene(harness);
-    const t = simple(scene);
-    const [first, second] = [await scene.open(t), await scene.open(t)];
-    await first.apply(stream, { ...part([insert(t, [1, 'a'])]), checkpoint: moving({ b: '1' }) }, never);
-    const refused = { ...part([insert(t, [2, 'b'])]), checkpoint: moving({ a: '2', b: '2', c: '2' }) };
-    await expect(second.apply(stream, refused, never)).rejects.toEqual(moved);
-    expect(await first.load('', never)).toEqual(new Map([['b', '1']]));
-    expect(await scene.rows(t)).toEqual(scene.expected(t, [[1, 'a']]));
-  });
+  if (harness.atomic)
+    it('shows nothing of a batch that is refused', async () => {
+      const scene = openScene(harness);
+      const t = simple(scene);
+      const [first, second] = [await scene.open(t), await scene.open(t)];
+      await first.apply(stream, { ...part([insert(t, [1, 'a'])]), checkpoint: moving({ b: '1' }) }, never);
+      const refused = { ...part([insert(t, [2, 'b'])]), checkpoint: moving({ a: '2', b: '2', c: '2' }) };
+      await expect(second.apply(stream, refused, never)).rejects.toEqual(moved);
+      expect(await first.load('', never)).toEqual(new Map([['b', '1']]));
+      expect(await scene.rows(t)).toEqual(scene.expected(t, [[1, 'a']]));
+    });
 
   it('goes on after it has loaded what another process wrote', async () => {
     const scene = openScene(harness);

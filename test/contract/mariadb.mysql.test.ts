@@ -1,0 +1,4 @@
+import { mysqlHarness } from './mysql-harness.ts';
+import { registerSourceTests } from './source.ts';
+
+registerSourceTests(mysqlHarness('mariadb'));
