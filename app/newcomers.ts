@@ -1,9 +1,9 @@
-import type { Batch, Lane, Target } from '../core/contracts.ts';
+import type { Batch, Change, Lane, Target } from '../core/contracts.ts';
 import type { TableSchema } from '../core/table.ts';
-import { isRowChange, type Transforms } from '../core/transform.ts';
+import type { Transforms } from '../core/transform.ts';
 
 /**
- * Prepares a table in the target before its first row where it was not there at the start: a topic brings its table with its first
+ * Prepares a table in the target before its first change where it was not there at the start: a topic brings its table with its first
  * message. Shared by all lanes of a run.
  */
 export class Newcomers {
@@ -36,8 +36,9 @@ export class Newcomers {
     let last: TableSchema | null = null;
     for await (const batch of batches) {
       for (const change of batch.changes) {
-        if (!isRowChange(change) || change.table === last) continue;
-        last = change.table;
+        const table = neededBy(change);
+        if (table === null || table === last) continue;
+        last = table;
         if (this.#seen.has(last)) continue;
         await this.#prepare(last, signal);
         this.#seen.add(last);
@@ -54,4 +55,10 @@ export class Newcomers {
     this.#prepared.set(table.origin, preparing);
     return await preparing;
   }
+}
+
+/** The table that must be there for the change; null where it makes one itself or needs none. */
+function neededBy(change: Change): TableSchema | null {
+  if (change.kind === 'marker') return null;
+  return change.kind === 'schema' ? change.before : change.table;
 }

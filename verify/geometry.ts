@@ -12,6 +12,30 @@ export function latin1Of(value: Binary): string {
   return Buffer.from(value.value()).toString('latin1');
 }
 
+const HAS_SRID = 0x20000000;
+
+/**
+ * PostGIS's EWKB in hex, with or without `\x`, as 4 bytes of SRID (little endian) and WKB, as a string of one character per byte.
+ * Source: PostGIS manual, 4.1.2, OGC geometry's extended WKB.
+ */
+export function geometryOfEwkb(hex: string): string {
+  const bytes = Buffer.from(hex.startsWith('\\x') ? hex.slice(2) : hex, 'hex');
+  const srid = Buffer.alloc(4);
+  if (bytes.length < 9) return latin1Text(srid, bytes);
+  const little = bytes[0] === 1;
+  const type = little ? bytes.readUInt32LE(1) : bytes.readUInt32BE(1);
+  if ((type & HAS_SRID) === 0) return latin1Text(srid, bytes);
+  srid.writeUInt32LE(little ? bytes.readUInt32LE(5) : bytes.readUInt32BE(5));
+  const head = Buffer.from(bytes.subarray(0, 5));
+  if (little) head.writeUInt32LE((type & ~HAS_SRID) >>> 0, 1);
+  else head.writeUInt32BE((type & ~HAS_SRID) >>> 0, 1);
+  return latin1Text(srid, head, bytes.subarray(9));
+}
+
+function latin1Text(...parts: readonly Buffer[]): string {
+  return Buffer.concat(parts).toString('latin1');
+}
+
 /**
  * 4 bytes of SRID and WKB, as a string of one character per byte, as canonical GeoJSON text. Null where GeoJSON cannot say it: an
  * SRID that is neither 0 nor 4326, and collections. Source: OGC 06-103r4, 8.2; RFC 7946.

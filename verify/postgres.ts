@@ -2,6 +2,7 @@ import { Client } from 'pg';
 import { LockstepError, unreachable, type Code } from '../core/errors.ts';
 import type { Column, ColumnType, TableSchema } from '../core/table.ts';
 import { hexBytes } from './bytes.ts';
+import { geometryOfEwkb } from './geometry.ts';
 import { canonicalJson } from './json.ts';
 import { doubleText, plainDecimal } from './number.ts';
 import { BATCH_ROWS, keyColumns, keyOf, type ComparedRow, type TargetReader, type Text } from './row.ts';
@@ -146,8 +147,9 @@ function converter(column: Column): (value: string) => string {
     case 'binary':
     case 'varbinary':
     case 'blob':
-    case 'geometry':
       return hexBytes;
+    case 'geometry':
+      return geometryOfEwkb;
     case 'datetime':
       return shortFraction;
     case 'timestamp':

@@ -98,6 +98,7 @@ function followLine(run: PipelineRun, { rates, nowMs }: FrameOptions): string {
   }
   if (phase === 'starting') return `start  connecting to ${run.source.label} and ${run.target.label}`;
   if (phase === 'stopped') return 'stopped';
+  if (phase === 'standby') return 'stand by  another process works for this target';
   const { read, copied, applied, filtered, deadLetters } = totalOf(progress);
   const rate = rates.perSecond(run.name, read - copied, nowMs);
   const health = healthOf(progress, nowMs);

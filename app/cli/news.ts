@@ -37,9 +37,10 @@ function phaseLines({ progress }: PipelineRun): string[] {
     }
     case 'following':
       return [progress.lagMs === null ? 'following' : `following   lag ${duration(progress.lagMs)}`];
+    case 'standby':
+      return progress.failure === null ? ['standing by: another process works for this target'] : [];
     // Each is announced by what leads to it: an error with its next try, or the end of the command.
     case 'starting':
-    case 'standby':
     case 'retrying':
     case 'stopped':
       return [];

@@ -4,6 +4,13 @@ import { daysOf, fractionOf, microsOfTime, secondsOf } from './calendar.ts';
 import { writeDecimal, writeDecimalText } from './decimal.ts';
 import { AvroWriter } from './writer.ts';
 
+declare global {
+  /** In Node since 21, not in TypeScript's library yet. Source: https://github.com/tc39/proposal-json-parse-with-source */
+  interface JSON {
+    rawJSON(text: string): unknown;
+  }
+}
+
 /**
  * The default (Avro's JSON form) of a field that is never null; undefined where it has none. It is the column's own default where that
  * is a literal, else the type's implicit one: with it a column can be added and dropped and old and new messages still be read with
@@ -36,7 +43,7 @@ function ofLiteral(column: Column, text: string): unknown {
       return decimal(text, type.scale);
     case 'float':
     case 'double':
-      return Number.isFinite(Number(text)) ? Number(text) : undefined;
+      return Number.isFinite(Number(text)) ? fraction(Number(text)) : undefined;
     case 'boolean':
       return text === '0' || text === '1' ? text === '1' : undefined;
     case 'date':
@@ -79,12 +86,13 @@ function implicit(column: Column): unknown {
   switch (type.kind) {
     case 'int':
     case 'year':
-    case 'float':
-    case 'double':
     case 'date':
     case 'datetime':
     case 'time':
       return 0;
+    case 'float':
+    case 'double':
+      return fraction(0);
     case 'bigint':
       return type.unsigned ? decimal('0', 0) : 0;
     case 'decimal':
@@ -120,6 +128,12 @@ function implicit(column: Column): unknown {
     default:
       return unreachable(type);
   }
+}
+
+/** As JSON `0.0`, never `0`: Python's fastavro refuses a whole number where the type is float or double. */
+function fraction(value: number): unknown {
+  const text = String(value);
+  return /^-?\d+$/.test(text) ? JSON.rawJSON(`${text}.0`) : value;
 }
 
 function whole(text: string): number | undefined {

@@ -1,8 +1,10 @@
 import type { Batch, Change, Moment } from '../../core/contracts.ts';
 import { LockstepError, unreachable } from '../../core/errors.ts';
+import type { TableSchema } from '../../core/table.ts';
 import { schemaIdOf, type DecodedChange, type DecodedSource } from '../../codec/avro/decode.ts';
 import { BARRIER_HEADER, parseBarrier, type BarrierHeader } from '../../codec/kafka/barrier.ts';
 import type { KafkaRecord } from '../../codec/kafka/batch-reader.ts';
+
 import { laneName } from './lane-names.ts';
 import type { MessageReader, Schemas } from './schemas.ts';
 
@@ -17,22 +19,40 @@ export const NOTHING_COPYING: ReadonlySet<string> = new Set();
 /** A decoded row in memory beside its values: arrays, objects, numbers. Values take about twice their bytes. */
 const ROW_BYTES = 200;
 
-/** Decodes the records of one partition whose schemas are prepared; a barrier is a batch of its own. */
+/** What a partition's messages up to here say about a tombstone behind them. */
+export interface Trail {
+  table: TableSchema | null;
+  /** The key of the message, if that is a delete. */
+  deleted: Buffer | null;
+}
+
+/**
+ * Decodes the records of one partition whose schemas are prepared; a barrier is a batch of its own. A tombstone whose delete compaction
+ * has taken away is a delete itself: whoever has read the row before would keep it for ever (G1).
+ */
 export function* decodeRecords(
   topic: string,
   records: readonly KafkaRecord[],
   schemas: Schemas,
+  trail: Trail,
 ): Generator<DecodedBatch> {
   let changes: Change[] = [];
   let bytes = 0;
   const last = new LastSeen(schemas);
   for (const record of records) {
-    const { value, headers, offset } = record;
-    if (value === null) continue;
+    const { key, value, headers, offset } = record;
+    if (value === null) {
+      const change = tombstone(topic, record, schemas, trail);
+      if (change !== null) changes.push(change);
+      if (change !== null) bytes += ROW_BYTES;
+      continue;
+    }
     const where = `message ${offset} of ${topic}`;
     const reader = last.readerOf(record, value, where);
     const decoded = reader.decoder.decode(value, 5);
     const at = last.moment(decoded.source);
+    trail.table = reader.table;
+    trail.deleted = decoded.op === 'd' ? key : null;
     const barrier = headers?.get(BARRIER_HEADER);
     if (barrier !== undefined) {
       if (changes.length > 0) yield { batch: rows(changes, bytes), nextOffset: offset };
@@ -43,8 +63,22 @@ export function* decodeRecords(
     changes.push(toChange(decoded, reader, at, where));
     bytes += ROW_BYTES + 2 * value.length;
   }
+  // A view of it would keep the whole fetch in memory.
+  if (trail.deleted !== null) trail.deleted = Buffer.from(trail.deleted);
   const end = records.at(-1);
   if (changes.length > 0 && end !== undefined) yield { batch: rows(changes, bytes), nextOffset: end.offset + 1 };
+}
+
+/** Null where the delete stands before it, and for a key that is none of ours to read. */
+function tombstone(topic: string, record: KafkaRecord, schemas: Schemas, trail: Trail): Change | null {
+  const { key, timestampMs } = record;
+  const keyId = key === null ? null : schemaIdOf(key);
+  if (key === null || keyId === null || trail.deleted?.equals(key) === true) return null;
+  const reader = schemas.keyReader(topic, keyId, trail.table);
+  if (reader === undefined) return null;
+  const { table, decode } = reader;
+  const at: Moment = { committedAtMs: timestampMs, gtid: null, file: '', offset: 0, serverId: 0 };
+  return { kind: 'delete', table, before: decode(key), after: null, at };
 }
 
 function rows(changes: readonly Change[], bytes: number): Omit<Batch, 'checkpoint'> {

@@ -30,7 +30,7 @@ export async function firstTable(
       const [fetched] = await fetchRecords(cluster, node, wanted, WAIT_MS, signal);
       if (fetched === undefined || fetched.error !== null || fetched.nextOffset === offset) break;
       const record = fetched.records.find(({ value }) => value !== null);
-      if (record !== undefined) return await tableAt(record, schemas, `message ${record.offset} of ${topic}`, signal);
+      if (record !== undefined) return await tableAt(topic, record, schemas, signal);
       offset = fetched.nextOffset;
     }
   }
@@ -38,18 +38,18 @@ export async function firstTable(
 }
 
 async function tableAt(
+  topic: string,
   record: KafkaRecord,
   schemas: Schemas,
-  where: string,
   signal: AbortSignal,
 ): Promise<TableSchema | 'none' | 'empty'> {
   const { key, value, headers } = record;
-  await schemas.prepare([record], signal);
+  await schemas.prepare(topic, [record], signal);
   const valueId = value === null ? null : schemaIdOf(value);
   const reader = valueId === null ? undefined : schemas.reader(key === null ? null : schemaIdOf(key), valueId);
   if (reader === undefined) return 'empty';
   const header = headers?.get(BARRIER_HEADER);
-  const barrier = header === undefined ? null : parseBarrier(header, where);
+  const barrier = header === undefined ? null : parseBarrier(header, `message ${record.offset} of ${topic}`);
   if (barrier?.kind !== 'schema') return reader.table;
   const { before = null, after = null } = barrier;
   // A rename stands in the topics of both names; only the old one's table is there before it.

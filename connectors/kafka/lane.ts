@@ -1,7 +1,7 @@
 import type { Batch, Checkpoint, Lane } from '../../core/contracts.ts';
 import { Bell } from '../../core/signals.ts';
 import type { FetchedRecords } from '../../codec/kafka/batch-reader.ts';
-import { decodeRecords, NOTHING_COPYING } from './decode.ts';
+import { decodeRecords, NOTHING_COPYING, type Trail } from './decode.ts';
 import type { Finish } from './finish.ts';
 import { entryName, laneName, readToken, writeToken } from './lane-names.ts';
 import type { Schemas } from './schemas.ts';
@@ -26,6 +26,7 @@ export class PartitionLane implements Lane {
   readonly #taken: () => void;
   readonly #queue: { readonly fetched: FetchedRecords; readonly bytes: number }[] = [];
   readonly #drained = Promise.withResolvers<void>();
+  readonly #trail: Trail = { table: null, deleted: null };
   #queuedBytes = 0;
   #position: number;
   #readTo: number;
@@ -146,8 +147,8 @@ export class PartitionLane implements Lane {
   }
 
   async *#decode(fetched: FetchedRecords, signal: AbortSignal): AsyncGenerator<Batch> {
-    await this.#schemas.prepare(fetched.records, signal);
-    for (const { batch, nextOffset } of decodeRecords(this.topic, fetched.records, this.#schemas)) {
+    await this.#schemas.prepare(this.topic, fetched.records, signal);
+    for (const { batch, nextOffset } of decodeRecords(this.topic, fetched.records, this.#schemas, this.#trail)) {
       if (batch.barrier !== null) await this.#mayPass(batch.barrier.id, nextOffset, signal);
       if (this.#closed || this.#finish?.everybody === true) return;
       yield { ...batch, checkpoint: this.#checkpoint(nextOffset) };

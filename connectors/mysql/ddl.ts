@@ -4,7 +4,10 @@ export interface NamedTable {
   readonly table: string;
 }
 
-/** What a QUERY event's statement is to us. `tables` are those whose shape or existence it changes. */
+/**
+ * What a QUERY event's statement is to us. `tables` are those whose shape or existence it changes, or, `unlogged`, whose rows it
+ * adds or removes without logging them, as when a partition is dropped.
+ */
 export type Statement =
   | {
       readonly kind:
@@ -18,7 +21,10 @@ export type Statement =
         | 'nothing'
         | 'unknown';
     }
-  | { readonly kind: 'truncate' | 'create' | 'alter' | 'drop' | 'rename'; readonly tables: readonly NamedTable[] }
+  | {
+      readonly kind: 'truncate' | 'create' | 'replace' | 'alter' | 'drop' | 'rename' | 'unlogged';
+      readonly tables: readonly NamedTable[];
+    }
   | { readonly kind: 'drop-database'; readonly database: string };
 
 /** Statements that never touch the shape or the rows of a table we follow. */
@@ -128,17 +134,25 @@ const objects = new Set([
 function definition(verb: 'CREATE' | 'ALTER' | 'DROP', tokens: readonly string[], database: string): Statement {
   const at = tokens.findIndex((token, i) => i > 0 && objects.has(token.toUpperCase()));
   const object = at < 0 ? '' : (tokens[at]?.toUpperCase() ?? '');
-  const temporary = tokens.slice(1, at).some((token) => token.toUpperCase() === 'TEMPORARY');
+  const before = tokens.slice(1, Math.max(1, at)).map((token) => token.toUpperCase());
   if ((object === 'DATABASE' || object === 'SCHEMA') && verb === 'DROP') {
     return { kind: 'drop-database', database: identifier(tokens[skipIfExists(tokens, at + 1)] ?? '') };
   }
-  if ((object !== 'TABLE' && object !== 'TABLES') || temporary) return { kind: object === '' ? 'unknown' : 'nothing' };
+  if ((object !== 'TABLE' && object !== 'TABLES') || before.includes('TEMPORARY'))
+    return { kind: object === '' ? 'unknown' : 'nothing' };
   const { tables } = tableNames(tokens, skipIfExists(tokens, at + 1), database, verb === 'DROP');
-  if (verb === 'CREATE') return { kind: 'create', tables };
+  if (verb === 'CREATE') return { kind: before.includes('REPLACE') ? 'replace' : 'create', tables };
   if (verb === 'DROP') return { kind: 'drop', tables };
+  if (tokens.some((token, i) => isUnlogged(token.toUpperCase(), tokens[i + 1]?.toUpperCase())))
+    return { kind: 'unlogged', tables };
   return tokens.some((token, i) => token.toUpperCase() === 'RENAME' && isTableRename(tokens[i + 1]))
     ? { kind: 'rename', tables: [...tables, ...renameTargets(tokens, database)] }
     : { kind: 'alter', tables };
+}
+
+function isUnlogged(word: string, next: string | undefined): boolean {
+  if (next === 'TABLESPACE') return word === 'DISCARD' || word === 'IMPORT';
+  return next === 'PARTITION' && ['DROP', 'TRUNCATE', 'EXCHANGE', 'DISCARD', 'IMPORT', 'CONVERT'].includes(word);
 }
 
 /** ALTER TABLE … RENAME [TO|AS] name, but not RENAME COLUMN, INDEX, KEY. */

@@ -114,7 +114,7 @@ export class Stream {
     await this.#take(piece);
     if (piece.ddl !== null) await this.#define(piece, piece.ddl);
     if (piece.end === null) {
-      yield this.#batch(this.#takeChanges(), null, piece.bytes);
+      if (piece.ddl === null) yield this.#batch(this.#takeChanges(), null, piece.bytes);
       return;
     }
     this.#position = behind(this.#position, piece, piece.end);
@@ -148,8 +148,10 @@ export class Stream {
       'tables' in statement ? statement.tables.filter(({ database, table }) => tables.captures(database, table)) : [];
     if (statement.kind === 'drop-database') this.#refuseDropDatabase(statement.database);
     if (named.length === 0) return;
+    if (statement.kind === 'unlogged')
+      throw schemaChange(ddl.statement, named, 'adds or removes rows without logging them, in a table');
     if (statement.kind === 'rename') throw schemaChange(ddl.statement, named, 'renames a table');
-    const now = statement.kind === 'truncate' ? null : await this.#options.readSchemas(named);
+    const now = statement.kind === 'truncate' ? null : await this.#schemasAfter(statement.kind, named);
     for (const { database, table } of named) {
       const origin = `${database}.${table}`;
       const before = tables.get(origin) ?? null;
@@ -158,40 +160,60 @@ export class Stream {
         continue;
       }
       const after = now.get(origin) ?? null;
-      if (before?.fingerprint === after?.fingerprint) continue;
-      tables.set(origin, after);
-      await this.#reshape(origin, { kind: 'schema', before, after, statement: ddl.statement, at: piece.at }, after);
+      const change = { kind: 'schema', statement: ddl.statement, at: piece.at } as const;
+      const replaced = statement.kind === 'replace' && before !== null;
+      if (replaced) await this.#reshape(origin, { ...change, before, after: null }, null);
+      const old = replaced ? null : before;
+      if (old?.fingerprint === after?.fingerprint) continue;
+      await this.#reshape(origin, { ...change, before: old, after }, after);
     }
+  }
+
+  /** The catalog may have a table again that is dropped here: what the log says of it counts. */
+  async #schemasAfter(kind: string, named: readonly NamedTable[]): Promise<ReadonlyMap<string, TableSchema>> {
+    return kind === 'drop' ? new Map() : this.#options.readSchemas(named);
   }
 
   /** Emits a change of a whole table; a copy that is not consistent starts over from nothing, for its rows have another shape now or are gone. */
   async #reshape(origin: string, change: Change, after: TableSchema | null): Promise<void> {
-    const { copies } = this.#options;
+    const { copies, tables } = this.#options;
     const copy = copies.get(origin);
     if (copy !== undefined) await this.#restart(copy, after);
+    tables.set(origin, after);
     this.#changes.push(change);
     if (copy !== undefined && after !== null && change.kind === 'schema')
       this.#changes.push({ kind: 'truncate', table: after, at: change.at });
-    if (after === null) this.#drops.push(tableEntry(origin));
+    if (after === null) this.#forget(tableEntry(origin));
     else this.#entries.set(tableEntry(origin), formatTable(after, copies.has(origin) ? 'copying' : 'following'));
+  }
+
+  /** Drops an entry. Dropping goes by prefix: entries of tables whose names only begin like this one's are set again. */
+  #forget(entry: string): void {
+    const { copies, tables } = this.#options;
+    this.#drops.push(entry);
+    this.#entries.delete(entry);
+    for (const table of tables.all()) {
+      const name = tableEntry(table.origin);
+      if (name !== entry && name.startsWith(entry))
+        this.#entries.set(name, formatTable(table, copies.has(table.origin) ? 'copying' : 'following'));
+    }
   }
 
   async #restart(copy: TableCopy, schema: TableSchema | null): Promise<void> {
     const { copies, copier, gate } = this.#options;
     const { origin } = copy.schema;
-    copy.paused = true;
+    copy.pause();
     while (copy.inFlight > 0) await gate.opened.wait(this.#signal);
     this.#drops.push(`range/${origin}/`);
     if (schema === null) {
       copies.delete(origin);
+      copier.moved.notify();
       return;
     }
     copy.restart(schema);
-    const { epoch } = copy;
+    // While a later restart is on its way the copy stays paused: what is copied before that is durable would be wiped by it.
     this.#whenDurable.push(() => {
-      // A later restart is on its way: what is copied before that is durable would be wiped by it.
-      if (copy.epoch !== epoch) return;
-      copy.paused = false;
+      copy.resume();
       copier.moved.notify();
     });
   }

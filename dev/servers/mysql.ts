@@ -69,6 +69,7 @@ async function prepare(place: Place): Promise<readonly string[]> {
   return [
     ...program.command,
     ...basics(program, data),
+    `--tmpdir=${data}`,
     ...sourceSettings(port, fast),
     ...SETTINGS,
     '--bind-address=127.0.0.1',
@@ -85,7 +86,6 @@ function basics(program: Program, data: string): string[] {
     `--basedir=${program.home}`,
     `--lc-messages-dir=${join(program.home, 'share', 'mysql')}`,
     `--datadir=${data}`,
-    `--tmpdir=${data}`,
     `--pid-file=${join(data, 'mysqld.pid')}`,
   ];
 }

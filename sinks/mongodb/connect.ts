@@ -26,8 +26,9 @@ export const durable = { w: 'majority', journal: true } as const;
 const selectionMs = 3_000;
 
 /** Connects, and fails within some seconds where nobody answers. Errors: TARGET_UNREACHABLE, TARGET_HOST_UNKNOWN, TARGET_AUTH, CONFIG_INVALID. */
-export async function connect({ url, metadata }: Pick<TargetOptions, 'url' | 'metadata'>): Promise<Connection> {
-  const client = clientFor(url);
+export async function connect(options: Omit<TargetOptions, 'progress'>): Promise<Connection> {
+  const { url, metadata } = options;
+  const client = clientFor(url, appNameOf(options));
   const server = client.options.hosts.map(String).join(',');
   try {
     await client.connect();
@@ -40,10 +41,15 @@ export async function connect({ url, metadata }: Pick<TargetOptions, 'url' | 'me
   }
 }
 
-function clientFor(url: string): MongoClient {
+/** What the server shows of our connections; at most 128 bytes, which the names' lengths keep to. */
+export function appNameOf({ pipeline, target }: Pick<TargetOptions, 'pipeline' | 'target'>): string {
+  return `lockstep/${pipeline}/${target}`;
+}
+
+function clientFor(url: string, appName: string): MongoClient {
   try {
     return new MongoClient(url, {
-      appName: 'lockstep',
+      appName,
       serverSelectionTimeoutMS: selectionMs,
       // A server that is frozen, and not gone, is given up after both together; the driver then ends what waits on it.
       connectTimeoutMS: 10_000,

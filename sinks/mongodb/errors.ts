@@ -158,7 +158,7 @@ function fromServer(error: MongoError, number: number, place: string): LockstepE
 function selectionError(error: MongoServerSelectionError, server: string): LockstepError {
   const codes = [error.cause, ...rootCauses(error)].map(systemCode);
   const code = codes.find((code) => code !== null) ?? null;
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+  if (code === 'ENOTFOUND') {
     const fix = 'mend the host name in the url, or the name service';
     return new LockstepError('TARGET_HOST_UNKNOWN', `the host of ${server} is not known (${code})`, {
       fix,

@@ -2,9 +2,10 @@ import type { Batch, Change, Checkpoint, Lane, Target } from '../../core/contrac
 import type { TargetOptions } from '../../core/plugin.ts';
 import { untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
+import { endAbandoned } from './abandoned.ts';
 import { Checkpoints, collectionName, type Move } from './checkpoints.ts';
 import { type Chunk, chunksOf } from './chunks.ts';
-import { connect, type Connection } from './connect.ts';
+import { appNameOf, connect, type Connection } from './connect.ts';
 import { type Destination, destinations } from './destination.ts';
 import { isDuplicateKey, targetError } from './errors.ts';
 import { type Step, stepsOf } from './fold.ts';
@@ -16,6 +17,7 @@ import { type Expect, hasInserts, writeInside, writeOutside } from './writes.ts'
 /** Connects. Errors: TARGET_UNREACHABLE, TARGET_HOST_UNKNOWN, TARGET_AUTH, CONFIG_INVALID. */
 export async function openTarget(options: TargetOptions): Promise<Target> {
   const connection = await connect(options);
+  if (connection.transactions) await endAbandoned(connection.client, appNameOf(options));
   const checkpoints = new Checkpoints(connection.metadata, options.pipeline, options.target);
   return new MongoTarget(connection, checkpoints);
 }
@@ -73,7 +75,9 @@ class MongoTarget implements Target {
   apply(lane: Pick<Lane, 'name' | 'kind'>, batch: Batch, signal: AbortSignal): Promise<void> {
     const doing = (): string => `writing ${placesOf(batch, this.#destination)}`;
     return this.#run(doing, signal, async () => {
-      const steps = this.#ahead(lane.name, stepsOf(batch, this.#destination));
+      const all = stepsOf(batch, this.#destination);
+      // A copy's truncate belongs to the rows that come with it, and so is done again with them.
+      const steps = lane.kind === 'copy' ? all : this.#ahead(lane.name, all);
       const last = await this.#applyBut(lane.name, steps, batch.bytes, batch.checkpoint !== null, signal);
       if (batch.checkpoint !== null) await this.#finish(lane.name, last, batch.checkpoint, signal);
     });

@@ -124,7 +124,14 @@ function placeOf(error: DatabaseError): string {
 function fromSocket(error: Error, scene: Scene): unknown {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   const options = { cause: error };
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+  if (code === 'EAI_AGAIN') {
+    const fix = 'name resolution failed for now';
+    return new LockstepError('TARGET_UNREACHABLE', `the host of ${scene.server} cannot be looked up (${code})`, {
+      ...options,
+      fix,
+    });
+  }
+  if (code === 'ENOTFOUND') {
     const fix = 'mend the host name in the url, or the name service';
     return new LockstepError('TARGET_HOST_UNKNOWN', `the host of ${scene.server} is not known (${code})`, {
       ...options,

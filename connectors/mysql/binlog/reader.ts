@@ -48,6 +48,8 @@ interface MappedTable {
 /** Values in memory take about this many times the room they have in the log. */
 const memoryFactor = 3;
 const checksumBytes = 4;
+/** FL_STANDALONE of MariaDB's GTID event: no COMMIT follows. */
+const standaloneFlag = 1;
 const headerBytes = 19;
 
 /** Turns the events of a binlog dump into transactions, on demand. Source: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_replication.html */
@@ -61,6 +63,8 @@ export class BinlogReader {
   #offset: number;
   #id: TransactionId | null = null;
   #moment: Moment | null = null;
+  /** True where a COMMIT or XID ends the transaction; else its one statement does. */
+  #explicit = false;
   #changes: Change[] = [];
   #unread = new Map<string, LockstepError>();
   #bytes = 0;
@@ -131,7 +135,9 @@ export class BinlogReader {
       case event.anonymousGtid:
         return this.#begin(readAnonymousOrGtid(this.#cursor, type === event.gtid), bytes, at);
       case event.mariadbGtid:
-        return this.#begin(readMariadbGtid(this.#cursor, bytes.readUInt32LE(at + 5)), bytes, at);
+        this.#begin(readMariadbGtid(this.#cursor, bytes.readUInt32LE(at + 5)), bytes, at);
+        this.#explicit = (this.#cursor.u8() & standaloneFlag) === 0;
+        return null;
       case event.query:
         return this.#query(bytes, at);
       case event.rotate:
@@ -165,6 +171,7 @@ export class BinlogReader {
 
   #begin(id: TransactionId, bytes: Buffer, at: number): null {
     this.#id = id;
+    this.#explicit = false;
     this.#bytes = 0;
     this.#changes = [];
     this.#moment = {
@@ -232,13 +239,14 @@ export class BinlogReader {
     switch (classified.kind) {
       case 'begin':
         if (this.#id === null) this.#begin({ gtid: null, source: null, number: 0, committedAtMs: null }, bytes, at);
+        this.#explicit = true;
         return null;
       case 'commit':
         return this.#end(null);
       case 'savepoint':
         return null;
       case 'nothing':
-        return this.#end(null);
+        return this.#explicit ? null : this.#end(null);
       case 'rollback':
       case 'rollback-to':
       case 'xa':
@@ -257,7 +265,8 @@ export class BinlogReader {
         throw this.#unsupported(`the log holds a statement that is not understood: ${statement.slice(0, 60)}`);
       default:
         if (this.#id === null) this.#begin({ gtid: null, source: null, number: 0, committedAtMs: null }, bytes, at);
-        return this.#end({ database, statement });
+        // CREATE TABLE … SELECT: the rows follow in the same transaction.
+        return this.#explicit ? this.#piece(null, { database, statement }) : this.#end({ database, statement });
     }
   }
 
@@ -285,6 +294,7 @@ export class BinlogReader {
     const piece = this.#piece(this.place, ddl);
     this.#id = null;
     this.#moment = null;
+    this.#explicit = false;
     return piece;
   }
 

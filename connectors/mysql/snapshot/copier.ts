@@ -173,7 +173,7 @@ export class Copier {
           await this.#endSnapshot(connection, copy, signal);
           return null;
         }
-        if (gate.hold(low, this.#options.handedOn())) {
+        if (copy.isSameOrLater(low) && gate.hold(low, this.#options.handedOn())) {
           copy.inFlight += 1;
           copy.firstLow ??= low;
           return low;

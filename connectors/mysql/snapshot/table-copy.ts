@@ -1,7 +1,7 @@
 import type { TableSchema } from '../../../core/table.ts';
 import type { Piece } from '../binlog/reader.ts';
 import { comparePlaces, type Place, type Position } from '../position.ts';
-import { lists } from './gate.ts';
+import { lists, listsAll } from './gate.ts';
 import { laterPlace, type Range } from './ranges.ts';
 
 /** The copy of one table: its ranges, who reads them, and when it will be consistent. */
@@ -15,13 +15,12 @@ export class TableCopy {
   readonly taken = new Set<number>();
   /** Counts restarts: a reader stops walking a range of an earlier one. */
   epoch = 0;
-  /** Set from when the stream decides to restart this copy until that is durable: no new chunk is begun. */
-  paused = false;
   /** A table without a key is read in one go, at a state between these two. */
   keyless: { readonly low: Position; readonly high: Place } | null = null;
 
   /** The low position of the first chunk; null before it. */
   firstLow: Position | null = null;
+  #pauses = 0;
   /** True when an earlier run may have written rows, also of a chunk that it did not finish, at positions not known any more. */
   #restored: boolean;
 
@@ -40,9 +39,27 @@ export class TableCopy {
     return !this.#restored && (this.firstLow === null || lists(this.firstLow, piece));
   }
 
+  /** False for a low position that was read before the first chunk's and taken up after it: that chunk would lack what is held. */
+  isSameOrLater(low: Position): boolean {
+    return this.firstLow === null || listsAll(low, { position: this.firstLow, underWay: null });
+  }
+
   /** The same, said early: for a transaction that has arrived but waits to be handed on, while a first chunk may begin. */
   willHold(piece: Pick<Piece, 'id' | 'at'>): boolean {
     return this.firstLow !== null && this.holds(piece);
+  }
+
+  /** From when the stream decides to restart this copy until that is durable, as often as it does: no new chunk is begun. */
+  pause(): void {
+    this.#pauses += 1;
+  }
+
+  resume(): void {
+    this.#pauses -= 1;
+  }
+
+  get paused(): boolean {
+    return this.#pauses > 0;
   }
 
   get isRead(): boolean {

@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { seeded } from '../../dev/random.ts';
+import { startServer, type Server } from '../../dev/servers/index.ts';
+import { openClient } from '../support/mysql-run.ts';
+import { Writers } from '../support/mysql-writers.ts';
+import { caughtUp, createShapes, expectEqual, newScene, openEntries, seed, type Scene } from '../e2e/scene.ts';
+import { durableRows, forwardOnly, isCopied, killedOnce } from './kills.ts';
+
+const KILLS = 10;
+const ROWS = 60_000;
+
+describe.each([
+  ['mysql', 'postgres'],
+  ['mariadb', 'mongodb'],
+] as const)('from %s to %s', (flavour, kind) => {
+  const servers = new AsyncDisposableStack();
+  const random = seeded(seed);
+  let source: Server;
+  let target: Server;
+  let scene: Scene;
+
+  beforeAll(async () => {
+    const started = await Promise.all([
+      startServer(flavour, { fast: true, own: true }),
+      startServer(kind, { fast: true, own: true }),
+    ]);
+    for (const server of started) servers.use(server);
+    [source, target] = started;
+    scene = await newScene('killed', { source: source.url, target });
+    await using client = await openClient(source.url);
+    await createShapes(client, scene.name, 1500);
+    await client.query('CREATE TABLE killed.wide (id INT PRIMARY KEY, v INT NOT NULL, filling VARCHAR(2000) NOT NULL)');
+    await client.query(
+      `INSERT INTO killed.wide SELECT seq, 0, REPEAT(CHAR(97 + seq % 26), 1200) FROM ${numbers(ROWS)}`,
+    );
+  });
+  afterAll(async () => await servers.disposeAsync());
+
+  test('killed ten times while it copies under writes it goes on with what is copied, and ends equal', async () => {
+    await using entries = await openEntries(scene);
+    const wide = `${scene.name}.wide`;
+    const goesForward = forwardOnly([
+      wide,
+      ...['ints', 'words', 'bins', 'decs', 'enums', 'uniques'].map((name) => `${scene.name}.${name}`),
+    ]);
+    const writers = new Writers({ url: source.url, database: scene.name, seed });
+    try {
+      for (let kill = 0; kill < KILLS; kill += 1) {
+        // The first ones hit the beginning, wherever that is by then; the later ones each a further part of the large table.
+        const rows = kill < 3 ? 0 : ((kill - 3 + random.next()) / KILLS) * ROWS;
+        await killedOnce(scene, entries, (now) => now.size > 0 && durableRows(now, wide) >= rows, random);
+        const now = await entries.read();
+        expect(isCopied(now, wide), `kill ${kill} came too late, seed ${seed}`).toBe(false);
+        goesForward(now);
+      }
+    } finally {
+      await writers.stop();
+    }
+    const kept = durableRows(await entries.read(), wide);
+    const { warehouse } = await caughtUp(scene, 'kill');
+    expect(kept).toBeGreaterThan(ROWS / 2);
+    expect(warehouse?.copied, 'what was copied is not copied again').toBeLessThan(ROWS - kept + 8 * 5000);
+    await expectEqual(scene);
+  });
+
+  test('killed ten times while it follows it applies every change once, in the table without a key too', async () => {
+    await using entries = await openEntries(scene);
+    const writers = new Writers({ url: source.url, database: scene.name, seed: seed + 100 });
+    try {
+      for (let kill = 0; kill < KILLS; kill += 1) {
+        const position = (await entries.read()).get('stream');
+        const moved = (now: ReadonlyMap<string, string>): boolean => now.get('stream') !== position;
+        await killedOnce(scene, entries, moved, random);
+      }
+    } finally {
+      await writers.stop();
+    }
+    const { warehouse } = await caughtUp(scene, 'kill');
+    expect(warehouse?.copied, 'nothing is copied again').toBe(0);
+    await expectEqual(scene);
+  });
+
+  test('killed while it copies a table without a key, of which nothing changes, it leaves no row twice', async () => {
+    const quiet = await newScene('quiet', { source: source.url, target });
+    await using client = await openClient(source.url);
+    await client.query('CREATE DATABASE quiet');
+    await client.query('CREATE TABLE quiet.bag (a INT, b VARCHAR(200))');
+    await client.query(`INSERT INTO quiet.bag SELECT seq % 1000, REPEAT('x', 150) FROM ${numbers(60_000)}`);
+    await using entries = await openEntries(quiet);
+    // MongoDB shows the rows as they come, PostgreSQL when all are there.
+    const begun = async (now: ReadonlyMap<string, string>): Promise<boolean> =>
+      now.has('range/quiet.bag/0') && (kind === 'postgres' || (await entries.rows('bag')) > 2000);
+    for (let kill = 0; kill < 3; kill += 1) await killedOnce(quiet, entries, begun, random);
+    await caughtUp(quiet, 'kill');
+    await expectEqual(quiet);
+  });
+});
+
+/** A derived table `n` with a column `seq` from 1 on. */
+function numbers(count: number): string {
+  const digits = Array.from({ length: 5 }, (_, i) => `digit AS d${i}`).join(', ');
+  const value = Array.from({ length: 5 }, (_, i) => `d${i}.d * ${10 ** i}`).join(' + ');
+  const digit = 'digit (d) AS (SELECT 0 UNION ALL SELECT d + 1 FROM digit WHERE d < 9)';
+  return `(WITH RECURSIVE ${digit} SELECT 1 + ${value} AS seq FROM ${digits} HAVING seq <= ${count}) AS n`;
+}

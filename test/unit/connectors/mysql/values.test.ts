@@ -1,0 +1,130 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Cursor } from '../../../../connectors/mysql/binlog/cursor.ts';
+import { decimalDecoder } from '../../../../connectors/mysql/binlog/decimal.ts';
+import { printJson } from '../../../../connectors/mysql/binlog/json.ts';
+import { formatClock, formatDate, formatEpochSeconds, formatFraction } from '../../../../connectors/mysql/calendar.ts';
+import { formatJsonDouble, shortestFloat } from '../../../../connectors/mysql/float.ts';
+import { formatInet4, formatInet6, formatUuid } from '../../../../connectors/mysql/network-types.ts';
+import { setLabels } from '../../../../connectors/mysql/set-labels.ts';
+
+const bytes = (hex: string): Buffer => Buffer.from(hex.replaceAll(' ', ''), 'hex');
+
+function decimal(precision: number, scale: number, hex: string): string {
+  const cursor = new Cursor();
+  const packed = bytes(hex);
+  cursor.set(packed, 0, packed.length);
+  const text = decimalDecoder(precision, scale)(cursor);
+  expect(cursor.at).toBe(packed.length);
+  return text;
+}
+
+describe('a packed decimal', () => {
+  it.each([
+    [14, 4, '81 0d fb 38 d2 04 d2', '1234567890.1234'],
+    [14, 4, '7e f2 04 c7 2d fb 2d', '-1234567890.1234'],
+    [10, 2, '80 00 00 00 00', '0.00'],
+    [10, 2, '7f ff ff ff fe', '-0.01'],
+    [9, 9, '80 00 00 01', '0.000000001'],
+    [1, 0, '89', '9'],
+    [18, 0, 'bb 9a c9 ff 3b 9a c9 ff', '999999999999999999'],
+  ])('(%i,%i) %s is read', (precision, scale, hex, text) => {
+    expect(decimal(precision, scale, hex)).toBe(text);
+  });
+});
+
+describe('a float', () => {
+  it('is the shortest number that is the same in 32 bits', () => {
+    fc.assert(
+      fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), (value) => {
+        const shortest = shortestFloat(value);
+        expect(Math.fround(shortest)).toBe(value);
+        expect(shortest.toExponential().length).toBeLessThanOrEqual(value.toExponential().length);
+      }),
+    );
+    expect([1.1, 0.1, -3.4028234e38, 16_777_216].map((value) => shortestFloat(Math.fround(value)))).toEqual([
+      1.1, 0.1, -3.4028235e38, 16_777_216,
+    ]);
+  });
+
+  it.each([
+    [0, '0.0'],
+    [-0, '-0.0'],
+    [1, '1.0'],
+    [0.1, '0.1'],
+    [123_456_789_012_345, '123456789012345.0'],
+    [1e15, '1e15'],
+    [Number('1582296760752797.2'), '1582296760752797.2'],
+    [1e-14, '0.00000000000001'],
+    [1e-15, '0.000000000000001'],
+    [1e-16, '1e-16'],
+    [-1.5e300, '-1.5e300'],
+  ])('%d inside JSON is printed as %s', (value, text) => {
+    expect(formatJsonDouble(value)).toBe(text);
+  });
+
+  it('inside JSON comes back as the same number', () => {
+    fc.assert(
+      fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
+        expect(Number(formatJsonDouble(value))).toBe(value);
+      }),
+    );
+  });
+});
+
+describe('the calendar', () => {
+  it('prints every second as the ISO format does', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 32 - 1 }), (seconds) => {
+        const iso = new Date(seconds * 1000).toISOString();
+        expect(formatEpochSeconds(seconds)).toBe(iso.slice(0, 19).replace('T', ' '));
+      }),
+    );
+  });
+
+  it('keeps zeros', () => {
+    expect([formatDate(0, 0, 0), formatDate(2020, 0, 10), formatClock(1, 2, 3)]).toEqual([
+      '0000-00-00',
+      '2020-00-10',
+      '01:02:03',
+    ]);
+    expect([formatFraction(1000, 3), formatFraction(1, 6), formatFraction(0, 0)]).toEqual(['.001', '.000001', '']);
+  });
+});
+
+describe('JSON in the log', () => {
+  it.each([
+    ['', 'null'],
+    ['04 00', 'null'],
+    ['04 01', 'true'],
+    ['05 ff ff', '-1'],
+    ['0a ff ff ff ff ff ff ff ff', '18446744073709551615'],
+    ['0c 03 61 22 0a', '"a\\"\\n"'],
+    ['02 02 00 0a 00 05 01 00 04 01 00', '[1, true]'],
+    ['00 01 00 0c 00 0b 00 01 00 05 07 00 61', '{"a": 7}'],
+    ['0f f6 04 03 02 81 32', '1.50'],
+  ])('%s is printed', (hex, text) => {
+    const packed = bytes(hex);
+    expect(printJson(packed, 0, packed.length)).toBe(text);
+  });
+
+  it.each(['10', '04 07', '02 ff ff ff ff', '0c ff ff ff ff ff ff'])('%s is refused as corrupt', (hex) => {
+    const packed = bytes(hex);
+    expect(() => printJson(packed, 0, packed.length)).toThrow(
+      expect.objectContaining({ code: 'SOURCE_EVENT_CORRUPT' }),
+    );
+  });
+});
+
+describe('network types and sets', () => {
+  it('are printed as the server does', () => {
+    expect(formatUuid(bytes('123e4567e89b12d3a456426614174000'))).toBe('123e4567-e89b-12d3-a456-426614174000');
+    expect(formatInet4(bytes('0aff0001'))).toBe('10.255.0.1');
+    expect(formatInet6(bytes('0'.repeat(32)))).toBe('::');
+    expect(formatInet6(bytes('00010000000200000003000000040000'))).toBe('1::2:0:3:0:4:0');
+    expect(formatInet6(bytes('20010db8000000000000ff0000428329'))).toBe('2001:db8::ff00:42:8329');
+    expect(formatInet6(bytes('00000000000000000000ffff0a010203'))).toBe('::ffff:10.1.2.3');
+    expect(setLabels(5n, ['a', 'b', 'c'])).toBe('a,c');
+    expect(setLabels(0n, ['a'])).toBe('');
+  });
+});
