@@ -6,6 +6,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 300_000,
     maxWorkers: 2,
+    // kafkajs asks for timers in the past; the product's own use of it is mended, the tests' helpers use it as it is.
+    execArgv: ['--disable-warning=TimeoutNegativeWarning'],
     reporters: process.env['CI'] === undefined ? ['default'] : ['dot'],
   },
 });

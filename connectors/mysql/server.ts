@@ -1,7 +1,7 @@
 import { LockstepError } from '../../core/errors.ts';
 import { askValue, type Asker } from './connect.ts';
 import { GtidSet } from './gtid-set.ts';
-import { parseDomains, type Place, type Position } from './position.ts';
+import { comparePlaces, parseDomains, type Place, type Position } from './position.ts';
 
 /** What we need to know of the server before reading; asked once per connection. */
 export interface Server {
@@ -96,8 +96,8 @@ export function newerThan(version: string, major: number, minor: number): boolea
 
 /**
  * A position that lists only what is visible: everything up to it can be read by a transaction that starts now.
- * MySQL with GTIDs: the executed set (a transaction joins it after the engine's commit). MariaDB: inside a transaction with
- * a consistent snapshot, its exact position. MySQL without GTIDs: the log's end, once a later marker write has committed,
+ * MySQL with GTIDs: the executed set (a transaction joins it after the engine's commit). MariaDB: where the engine's last commit
+ * stands in the log; not to be asked inside a consistent snapshot. MySQL without GTIDs: the log's end, once a later marker write has committed,
  * for commits become visible in the log's order. Errors: SOURCE_SNAPSHOT_POSITION.
  */
 export async function readVisiblePosition(
@@ -106,7 +106,7 @@ export async function readVisiblePosition(
   marker: string | null,
   signal: AbortSignal,
 ): Promise<Position> {
-  if (server.addressing === 'domain') return readSnapshotPosition(session, server, signal);
+  if (server.addressing === 'domain') return readCommittedPosition(session, server, signal);
   if (server.addressing === 'gtid') {
     const set = GtidSet.parse((await askValue(session, 'SELECT @@global.gtid_executed', signal)) ?? '');
     return { by: 'gtid', set, place: await readLogEnd(session, server, signal) };
@@ -145,37 +145,36 @@ async function writeMarker(session: Asker, marker: string, signal: AbortSignal):
   }
 }
 
-/** MariaDB: the exact position of the consistent snapshot that this session's open transaction reads. */
-export async function readSnapshotPosition(session: Asker, server: Server, signal: AbortSignal): Promise<Position> {
+/**
+ * MariaDB: the log's place up to which the engine has committed. The server keeps it in variables that all sessions share while they
+ * are printed, so what another session asked at the same time may come instead. Before our own snapshot is open that is never too
+ * late a place; inside one it can be. A file and an offset of two sessions may be mixed, so the earlier of two answers is taken.
+ * Source: MariaDB sql/log.cc, TC_LOG_BINLOG::set_status_variables.
+ */
+async function readCommittedPosition(session: Asker, server: Server, signal: AbortSignal): Promise<Position> {
+  const [first, second] = [
+    await readCommittedPlace(session, server, signal),
+    await readCommittedPlace(session, server, signal),
+  ];
+  const place = comparePlaces(first, second) <= 0 ? first : second;
+  const domains = await askValue(session, 'SELECT BINLOG_GTID_POS(?, ?)', signal, [place.file, place.offset]);
+  return { by: 'domain', domains: parseDomains(domains ?? ''), place };
+}
+
+async function readCommittedPlace(session: Asker, server: Server, signal: AbortSignal): Promise<Place> {
   const rows = await session.query("SHOW STATUS LIKE 'Binlog_snapshot_%'", signal);
   const values = new Map(rows.map((row) => [(row['variable_name'] ?? '').toLowerCase(), row['value'] ?? '']));
-  const place: Place = {
+  return {
     file: values.get('binlog_snapshot_file') ?? '',
     offset: Number(values.get('binlog_snapshot_position')),
     server: server.id,
   };
-  const domains = await askValue(session, 'SELECT BINLOG_GTID_POS(?, ?)', signal, [place.file, place.offset]);
-  return { by: 'domain', domains: parseDomains(domains ?? ''), place };
 }
 
 /** Opens a transaction whose reads all see one state. Needs no lock and no right beyond SELECT. */
 export async function beginConsistentSnapshot(session: Asker, signal: AbortSignal): Promise<void> {
   await session.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ', signal);
   await session.query('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY', signal);
-}
-
-/** Where a new pipeline's stream begins. */
-export async function readStart(
-  session: Asker,
-  server: Server,
-  marker: string | null,
-  signal: AbortSignal,
-): Promise<Position> {
-  if (server.addressing !== 'domain') return readVisiblePosition(session, server, marker, signal);
-  await beginConsistentSnapshot(session, signal);
-  const position = await readSnapshotPosition(session, server, signal);
-  await session.query('COMMIT', signal);
-  return position;
 }
 
 export function quote(identifier: string): string {

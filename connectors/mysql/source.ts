@@ -10,7 +10,7 @@ import type { NamedTable } from './ddl.ts';
 import { openDump, silenceMs, type Dump, type DumpOptions } from './dump.ts';
 import { compilePatterns, type TableFilter } from './patterns.ts';
 import { formatPosition, parsePosition, type Position } from './position.ts';
-import { readLogEnd, readServer, readStart, requireReadable, type Server } from './server.ts';
+import { readLogEnd, readServer, readVisiblePosition, requireReadable, type Server } from './server.ts';
 import { Copier } from './snapshot/copier.ts';
 import { Gate } from './snapshot/gate.ts';
 import { parseRange, type Range } from './snapshot/ranges.ts';
@@ -55,7 +55,8 @@ export class MysqlSource implements Source {
     await this.#claim(session, signal);
     const entries = await checkpoints.load('', signal);
     const stored = entries.get(streamEntry);
-    const start = stored === undefined ? await readStart(session, server, this.#marker, signal) : parsePosition(stored);
+    const start =
+      stored === undefined ? await readVisiblePosition(session, server, this.#marker, signal) : parsePosition(stored);
     const { tables, copies, first } = this.#restore(catalog, entries, start, server, stored === undefined);
     const { progress } = this.#options;
     const gate = new Gate();

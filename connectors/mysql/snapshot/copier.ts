@@ -143,6 +143,7 @@ export class Copier {
       } catch (error) {
         this.#release(copy, low);
         if (!(error instanceof LockstepError) || error.code !== 'SOURCE_SCHEMA') throw error;
+        await this.#endSnapshot(connection, copy, signal);
         await sleep(200, signal);
         return false;
       }
@@ -178,6 +179,7 @@ export class Copier {
           copy.firstLow ??= low;
           return low;
         }
+        await this.#endSnapshot(connection, copy, signal);
         await sleep(2, signal);
       }
     } finally {
@@ -188,18 +190,13 @@ export class Copier {
   /** A position that lists only what a read that starts now shows; where the server can, of a snapshot that is open then. */
   async #low(connection: TextConnection, copy: TableCopy, signal: AbortSignal): Promise<Position> {
     const { server, marker } = this.#options;
-    if (!readsInSnapshot(server, copy)) return readVisiblePosition(connection, server, marker, signal);
-    if (server.flavour === 'mariadb') {
-      await beginConsistentSnapshot(connection, signal);
-      return readVisiblePosition(connection, server, marker, signal);
-    }
     const low = await readVisiblePosition(connection, server, marker, signal);
-    await beginConsistentSnapshot(connection, signal);
+    if (readsInSnapshot(copy)) await beginConsistentSnapshot(connection, signal);
     return low;
   }
 
   async #endSnapshot(connection: TextConnection, copy: TableCopy, signal: AbortSignal): Promise<void> {
-    if (readsInSnapshot(this.#options.server, copy)) await connection.query('COMMIT', signal);
+    if (readsInSnapshot(copy)) await connection.query('COMMIT', signal);
   }
 
   #release(copy: TableCopy, low: Position): void {
@@ -231,7 +228,7 @@ export class Copier {
       changes = [];
       if (!more) break;
     }
-    const end = server.flavour === 'mariadb' ? low.place : (opened ?? (await readLogEnd(connection, server, signal)));
+    const end = opened ?? (await readLogEnd(connection, server, signal));
     await this.#endSnapshot(connection, copy, signal);
     const done = keyless || chunk.rows < limit;
     const last = chunk.last === null ? range.at : keyLiterals(schema, chunk.last);
@@ -252,9 +249,9 @@ export class Copier {
   }
 }
 
-/** MariaDB says where a consistent snapshot stands, exactly; a table without a key must be read at one state anywhere. */
-function readsInSnapshot(server: Server, copy: TableCopy): boolean {
-  return server.flavour === 'mariadb' || copy.schema.key.length === 0;
+/** Rows without a key cannot be put in order later: such a table must be read at one state. */
+function readsInSnapshot(copy: TableCopy): boolean {
+  return copy.schema.key.length === 0;
 }
 
 function part(changes: Batch['changes'], bytes: number): Batch {
