@@ -108,8 +108,8 @@ async function createTables(name: string): Promise<readonly RandomTable[]> {
      '2024-02-29 23:59:59.120', '1999-12-31', '-838:59:59', X'00FF10', 'ž', 'z,x', '{"a": [1, 1.50, null]}',
      POINT(1, 2), b'1', 0.1, ''),
     (2, ${Array.from({ length: 19 }, () => 'NULL').join()}), (3, ${Array.from({ length: 19 }, () => 'NULL').join()})`);
-  await client.query('CREATE TABLE emptied (id INT PRIMARY KEY)');
-  await client.query('INSERT INTO emptied VALUES (1), (2), (3), (4), (5)');
+  await client.query('CREATE TABLE emptied (id INT PRIMARY KEY, score DOUBLE NOT NULL DEFAULT 2)');
+  await client.query('INSERT INTO emptied (id) VALUES (1), (2), (3), (4), (5)');
   return tables;
 }
 
@@ -123,7 +123,7 @@ async function change(name: string, tables: readonly RandomTable[]): Promise<voi
   await client.query('ALTER TABLE known ADD COLUMN late VARCHAR(10)');
   await client.query("INSERT INTO known (id, late) VALUES (4, 'ano')");
   await client.query('TRUNCATE emptied');
-  await client.query('INSERT INTO emptied VALUES (6)');
+  await client.query('INSERT INTO emptied (id) VALUES (6)');
 }
 
 const KNOWN = {
@@ -219,7 +219,7 @@ describe.each([
   test("are read by a Python consumer with Confluent's AvroDeserializer, to the source's rows and values", async () => {
     const topics = await read();
     const expected = await rowsInSource(name);
-    expect(rowsOf(topics)).toEqual(expected);
+    expect(rowsOf(topics), `seed ${seed}`).toEqual(expected);
     expect(Object.keys(topics)).toHaveLength(TABLES + 3);
     expect(topics['known']?.ops).toEqual({ r: 3, u: 1, d: 2, c: 2, m: PARTITIONS });
     expect(topics['known']?.tombstones).toBe(2);
@@ -235,17 +235,13 @@ describe.each([
   });
 
   test('bring a target that is added after they were compacted to equal contents, while the source is frozen', async () => {
-    const keyed = [
-      ...tables.filter((table) => table.keyColumns.length > 0).map((table) => table.name),
-      'known',
-      'emptied',
-    ];
-    await compactSoon(keyed.map((table) => `${name}.${name}.${table}`));
+    const compacted = ['known', 'emptied', ...tables.slice(0, 6).map((table) => table.name)];
+    await compactSoon(compacted.map((table) => `${name}.${name}.${table}`));
     await new RandomWriter(server('mysql').url, tables, { seed: seed + 1, transactions: 100 }).finished();
     await client.query(`ALTER TABLE ${name}.known DROP COLUMN late`);
     await published(file);
-    const compacted = await read((topics) => topics['known']?.ops['r'] === 1);
-    expect(rowsOf(compacted)).toEqual(await rowsInSource(name));
+    const topics = await read(({ known }) => known?.ops['r'] === 1);
+    expect(rowsOf(topics), `seed ${seed}`).toEqual(await rowsInSource(name));
     if (later === 'postgres') await onPostgres(server('postgres').url, `CREATE DATABASE ${name}`);
     const added = inDatabase(server(later).url, name);
     const grown = pipeline(name, configured(), { warehouse, added });
