@@ -102,8 +102,7 @@ export function translate(error: unknown, scene: Scene): unknown {
 function fromServer(error: DatabaseError, scene: Scene): LockstepError {
   const cause = new SqlError(error);
   if (error.constraint === MOVED_CONSTRAINT) {
-    const message = `another process moved the checkpoint at ${scene.server}; nothing of the batch was applied`;
-    return new LockstepError('CHECKPOINT_MOVED', message, { cause, fix: 'run one process per pipeline and target' });
+    return checkpointMoved(cause, ` at ${scene.server}`);
   }
   const state = cause.sqlState;
   const meaning = meanings[state] ?? meanings[state.slice(0, 2)];
@@ -112,6 +111,12 @@ function fromServer(error: DatabaseError, scene: Scene): LockstepError {
   const what = meaning?.what ?? 'the server refused a statement';
   const message = `${what} at ${scene.server}${place} (SQLSTATE ${state})${said}`;
   return new LockstepError(meaning?.code ?? 'TARGET_QUERY', message, { cause, fix: meaning?.fix ?? '' });
+}
+
+/** What a process gets that another one has overtaken. */
+export function checkpointMoved(cause: unknown, where = ''): LockstepError {
+  const message = `another process moved the checkpoint${where}; nothing of the batch was applied`;
+  return new LockstepError('CHECKPOINT_MOVED', message, { cause, fix: 'run one process per pipeline and target' });
 }
 
 function placeOf(error: DatabaseError): string {

@@ -14,7 +14,7 @@ import {
 } from './checkpoints.ts';
 import { requireSame } from './compare.ts';
 import { createSchema, createTable, requireNames } from './ddl.ts';
-import { sqlStateOf } from './errors.ts';
+import { checkpointMoved, sqlStateOf } from './errors.ts';
 import { type Session, Sessions } from './session.ts';
 import { quoteText } from './sql.ts';
 import { Tables } from './tables.ts';
@@ -109,7 +109,7 @@ export class PostgresTarget implements Target {
     } catch (error) {
       this.#sessions.discard(transaction.session);
       this.#tables.changed(null);
-      throw error;
+      throw (await this.#overtaken(error, batch.checkpoint, signal)) ?? error;
     }
     if (batch.checkpoint === null) {
       this.#open.set(lane.name, transaction);
@@ -142,6 +142,23 @@ export class PostgresTarget implements Target {
     for (const statement of moveCheckpoint(this.#owner, checkpoint, this.#versions))
       await transaction.add(statement, signal);
     await transaction.commit(signal);
+  }
+
+  /**
+   * Where another process has moved the checkpoint, that is why the rows did not fit: what they change is changed already. Null where
+   * nobody has, or nobody can tell.
+   */
+  async #overtaken(error: unknown, checkpoint: Checkpoint | null, signal: AbortSignal): Promise<LockstepError | null> {
+    if (!(error instanceof LockstepError) || error.verdict !== 'operator' || checkpoint === null) return null;
+    const select = selectCheckpoints(this.#owner, '');
+    try {
+      const outcomes = await this.#sessions.using(signal, (session) => session.query(select, signal));
+      const { versions } = readCheckpoints(outcomes[0]);
+      const moved = [...checkpoint.set.keys()].some((name) => (versions.get(name) ?? 0) !== this.#versions.of(name));
+      return moved ? checkpointMoved(error) : null;
+    } catch {
+      return null;
+    }
   }
 
   async close(): Promise<void> {

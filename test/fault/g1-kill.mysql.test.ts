@@ -57,7 +57,7 @@ describe.each([
       await writers.stop();
     }
     const kept = durableRows(await entries.read(), wide);
-    const { warehouse } = await caughtUp(scene, 'kill');
+    const { warehouse } = await caughtUp(scene, 'may heal');
     expect(kept).toBeGreaterThan(ROWS / 2);
     expect(warehouse?.copied, 'what was copied is not copied again').toBeLessThan(ROWS - kept + 8 * 5000);
     await expectEqual(scene);
@@ -75,7 +75,7 @@ describe.each([
     } finally {
       await writers.stop();
     }
-    const { warehouse } = await caughtUp(scene, 'kill');
+    const { warehouse } = await caughtUp(scene, 'may heal');
     expect(warehouse?.copied, 'nothing is copied again').toBe(0);
     await expectEqual(scene);
   });
@@ -91,7 +91,7 @@ describe.each([
     const begun = async (now: ReadonlyMap<string, string>): Promise<boolean> =>
       now.has('range/quiet.bag/0') && (kind === 'postgres' || (await entries.rows('bag')) > 2000);
     for (let kill = 0; kill < 3; kill += 1) await killedOnce(quiet, entries, begun, random);
-    await caughtUp(quiet, 'kill');
+    await caughtUp(quiet, 'may heal');
     await expectEqual(quiet);
   });
 });

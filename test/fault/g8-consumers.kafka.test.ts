@@ -62,7 +62,7 @@ test.each(['postgres', 'mongodb'] as const)(
     }
     await endInOrder(publisher);
     await endInOrder(first);
-    await caughtUp(scene);
+    await caughtUp(scene, 'may heal');
     await expectEqual(scene);
     expect(everyone()).not.toMatch(/error BUG/);
   },

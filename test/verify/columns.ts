@@ -14,7 +14,8 @@ export interface HandColumn {
 }
 
 const bytes = (hex: string): Binary => new Binary(Buffer.from(hex, 'hex'));
-const point = '000000000101000000000000000000f03f0000000000000440';
+/** EWKB without a SRID is plain WKB. */
+const point = '0101000000000000000000f03f0000000000000440';
 
 function column(
   [mysql, literal]: readonly [string, string],

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Batch, Change } from '../../../core/contracts.ts';
 import { gather, merge } from '../../../core/gather.ts';
-import { batch, checkpoint, insert, moveEntries, silence } from './memory.ts';
+import { batch, checkpoint, insert, moveEntries, silence, truncate } from './memory.ts';
 
 const limits = { bytes: 1_000_000, changes: 1_000 };
 const never = new AbortController().signal;
@@ -76,6 +76,14 @@ describe('gather', () => {
         expect(barriers(given)).toEqual(barriers(batches));
       }),
     );
+  });
+
+  test('a truncate travels alone, so that what stands around it is never done twice with it', async () => {
+    const wipe = batch([truncate()], { checkpoint: checkpoint({ a: '2' }) });
+    const given: Batch[] = [];
+    const batches = [made(2, checkpoint({ a: '1' })), wipe, made(2, checkpoint({ a: '3' }))];
+    for await (const one of gather(bursts(batches), limits, never)) given.push(one);
+    expect(given.filter((one) => one.changes.some(({ kind }) => kind === 'truncate'))).toEqual([wipe]);
   });
 
   test('a whole transaction never waits for the end of a large one behind it', async () => {
