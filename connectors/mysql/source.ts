@@ -20,6 +20,7 @@ import { formatTable, parseTable, streamEntry, tableEntry, Tables } from './tabl
 import { TextConnection } from './text-connection.ts';
 
 const defaultReaders = 2;
+const keepAliveMs = 15_000;
 
 interface Opened {
   readonly session: Session;
@@ -36,6 +37,7 @@ export class MysqlSource implements Source {
   readonly #marker: string | null;
   #opened: Opened | null = null;
   #dump: Dump | null = null;
+  #keepAlive: NodeJS.Timeout | undefined;
 
   constructor(options: SourceOptions) {
     this.#options = options;
@@ -104,6 +106,7 @@ export class MysqlSource implements Source {
   }
 
   close(): Promise<void> {
+    clearInterval(this.#keepAlive);
     this.#dump?.wire.destroy();
     this.#opened?.session.destroy();
     this.#dump = null;
@@ -187,6 +190,8 @@ export class MysqlSource implements Source {
   async #claim(session: Session, signal: AbortSignal): Promise<void> {
     const name = `lockstep-${createHash('sha256').update(this.#identity()).digest('hex').slice(0, 40)}`;
     await session.query('SET SESSION wait_timeout = 60', signal);
+    // The lock must outlive times in which the stream stands still and does not ping; that the session is lost is the ping's to find out.
+    this.#keepAlive = setInterval(() => void session.query('DO 1', signal).catch(() => undefined), keepAliveMs).unref();
     while ((await askValue(session, 'SELECT GET_LOCK(?, 1)', signal, [name])) !== '1') {
       this.#options.progress.phase = 'standby';
       this.#heard();
