@@ -106,10 +106,10 @@ export class Stream {
   }
 
   async *#piece(piece: Piece): AsyncGenerator<Batch> {
-    if (!this.#options.gate.passes(piece)) {
-      yield* this.#flush('all');
-      while (!this.#options.gate.passes(piece)) await this.#options.gate.opened.wait(this.#signal);
-    }
+    const { gate } = this.#options;
+    // A change of a whole table begins its batch, so that a target without transactions need not do what stands before it again.
+    if (piece.ddl !== null || !gate.passes(piece)) yield* this.#flush('all');
+    while (!gate.passes(piece)) await gate.opened.wait(this.#signal);
     this.#underWay = piece;
     await this.#take(piece);
     if (piece.ddl !== null) await this.#define(piece, piece.ddl);
