@@ -1,3 +1,5 @@
+import { civilDate } from '../../core/civil-date.ts';
+
 /**
  * Dates and times between their canonical text and numbers, in the proleptic Gregorian calendar and UTC, without a Date object.
  * Texts are read by position: `YYYY-MM-DD`, `YYYY-MM-DD hh:mm:ss[.fff]`, `[-]hh:mm:ss[.fff]`.
@@ -66,18 +68,7 @@ let lastDate = '';
 /** Days since 1970-01-01 as `YYYY-MM-DD`. */
 export function dateText(days: number): string {
   if (days === lastDays) return lastDate;
-  // Source: H. Hinnant, chrono-compatible low-level date algorithms (civil_from_days).
-  const z = days + 719_468;
-  const era = Math.floor(z / 146_097);
-  const dayOfEra = z - era * 146_097;
-  const yearOfEra = Math.floor(
-    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
-  );
-  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
-  const shifted = Math.floor((5 * dayOfYear + 2) / 153);
-  const day = dayOfYear - Math.floor((153 * shifted + 2) / 5) + 1;
-  const month = shifted < 10 ? shifted + 3 : shifted - 9;
-  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  const [year, month, day] = civilDate(days);
   lastDays = days;
   lastDate = `${yearText(year)}-${pair(month)}-${pair(day)}`;
   return lastDate;
