@@ -1,7 +1,16 @@
 import type { Registry } from '../codec/registry/registry.ts';
 import type { Source, Target, Transform } from '../core/contracts.ts';
 import { LockstepError } from '../core/errors.ts';
-import type { Check, PlannedTable, SourceOptions, SourcePlugin, TargetOptions, TargetPlugin } from '../core/plugin.ts';
+import type {
+  Check,
+  Foreseen,
+  PlannedTable,
+  SourceOptions,
+  SourcePlugin,
+  TargetOptions,
+  TargetPlugin,
+  WholeTableChange,
+} from '../core/plugin.ts';
 import type { Progress } from '../core/progress.ts';
 import type { TableSchema } from '../core/table.ts';
 import type { Config } from './config/load.ts';
@@ -15,6 +24,7 @@ export interface SourceEnd {
   open(until: 'caught-up' | null): Promise<Source>;
   check(signal: AbortSignal): Promise<readonly Check[]>;
   describe(entries: ReadonlyMap<string, string>): Promise<readonly string[]>;
+  foresee(statement: string, signal: AbortSignal): Promise<Foreseen>;
 }
 
 /** A target with all it is opened with. */
@@ -23,6 +33,7 @@ export interface TargetEnd {
   open(): Promise<Target>;
   check(signal: AbortSignal): Promise<readonly Check[]>;
   plan(tables: readonly TableSchema[], signal: AbortSignal): Promise<readonly PlannedTable[]>;
+  foresee(changes: readonly WholeTableChange[], signal: AbortSignal): Promise<readonly string[]>;
 }
 
 /** A schema registry that whoever hands it in also closes. */
@@ -54,8 +65,14 @@ const TARGETS: Readonly<Record<string, () => Promise<TargetPlugin>>> = {
 
 /** The configured source. */
 export function sourceEnd(config: Config, aim: Aim): SourceEnd {
-  const { url, tables, copy } = config.source;
-  const options = { pipeline: config.name, url, tables, copy, until: null, ...aim };
+  const { url, tables, copy, schemaChanges } = config.source;
+  // Topics and transforms go by names: under another one the same rows may have to become something else.
+  const target = config.targets[aim.target];
+  const movesTables = target?.transforms.length === 0;
+  // A document's _id stays for ever, and a compacted topic keeps the messages of old keys.
+  const changesKeys = target !== undefined && !target.url.startsWith('mongodb');
+  const settings = { pipeline: config.name, url, tables, copy, schemaChanges, movesTables, changesKeys };
+  const options = { ...settings, until: null, ...aim };
   return sourceOf(describeUrl(url), pluginFor(SOURCES, url), options);
 }
 
@@ -145,6 +162,8 @@ function sourceOf<Options extends SourceOptions>(
     open: async (until) => await (await load()).open({ ...options, until }),
     check: async (signal) => await (await load()).check(options, signal),
     describe: async (entries) => (await load()).describe?.(entries) ?? [...entries.keys()],
+    foresee: async (statement, signal) =>
+      (await (await load()).foresee?.(options, statement, signal)) ?? { changes: [], notes: [] },
   };
 }
 
@@ -158,5 +177,6 @@ function targetOf<Options extends TargetOptions>(
     open: async () => await (await load()).open(options),
     check: async (signal) => await (await load()).check(options, signal),
     plan: async (tables, signal) => await (await load()).plan(options, tables, signal),
+    foresee: async (changes, signal) => await (await load()).foresee(options, changes, signal),
   };
 }

@@ -53,6 +53,8 @@ export async function makeBacklog(stage: Stage, shape: BacklogShape): Promise<{ 
   const [table] = BACKLOG_TABLES;
   const id = -shape.seed;
   await withoutSync(connection, async () => {
+    // The server reads a log file from its beginning to find where a dump is to start: not what is measured.
+    await connection.query('FLUSH BINARY LOGS');
     await connection.query(
       `INSERT INTO ${BENCH_DATABASE}.${table} SELECT ${String(id)}, amount, title, price, made, seen, document, body, ratio, grade
         FROM ${BENCH_DATABASE}.${table} LIMIT 1`,

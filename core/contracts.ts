@@ -1,14 +1,7 @@
+import type { Row, Values } from './row.ts';
 import type { TableSchema } from './table.ts';
 
-/**
- * A column's value in its one canonical form, decided by `ColumnType.kind` alone, the same from snapshot, stream and Kafka:
- * int, year, float, double: number · bigint: bigint · decimal: exact text, fixed scale · boolean and bit(1): boolean · bit(n): bigint ·
- * text, enum, json, uuid, inet: string · set: labels in definition order joined by `,` · binary, blob, vector: bytes ·
- * geometry: 4 bytes SRID little endian, then WKB · date: `YYYY-MM-DD` · datetime, timestamp (UTC): `YYYY-MM-DD hh:mm:ss[.digits]` ·
- * time: `[-]hh:mm:ss[.digits]`. Zero and partial dates are kept as the source prints them.
- */
-export type Value = null | number | bigint | string | Uint8Array | boolean;
-export type Row = readonly Value[];
+export type { Row, Value, Values } from './row.ts';
 
 /** Where and when the source committed a change. One object is shared by all changes of a transaction. */
 export interface Moment {
@@ -128,5 +121,5 @@ export interface Transform {
 export interface CompiledTransform {
   readonly table: TableSchema;
   /** The new row, or null when the row is filtered. Must not change the array it is given. */
-  row(row: Row): Row | null;
+  row(row: Values): Values | null;
 }

@@ -1,5 +1,6 @@
-import type { Source, Target } from './contracts.ts';
+import type { Change, Source, Target } from './contracts.ts';
 import type { Progress } from './progress.ts';
+import type { SchemaPolicies } from './schema-policy.ts';
 import type { TableSchema } from './table.ts';
 
 /** One line of `lockstep doctor`. A failed check has a `fix`: the statement or the step that mends it. */
@@ -46,6 +47,15 @@ export interface SourceOptions extends EndOptions {
   readonly until: 'caught-up' | null;
   /** For sources that copy tables before they follow changes. */
   readonly copy?: CopySettings;
+  /** What becomes of schema changes; by default all are carried. */
+  readonly schemaChanges?: SchemaPolicies;
+  /**
+   * Whether the target can give a table another name and go on with its rows. If not, because names decide about topics or transforms, a renamed
+   * table is dropped and copied under its new name. Default: true.
+   */
+  readonly movesTables?: boolean;
+  /** Whether the target can give the rows of a table another key. If not, the table is copied again when its key changes. Default: true. */
+  readonly changesKeys?: boolean;
 }
 
 export interface CopySettings {
@@ -60,12 +70,25 @@ export interface TargetOptions extends EndOptions {
   readonly metadata: string;
 }
 
+/** A change of a whole table, as the stream hands it on. */
+export type WholeTableChange = Extract<Change, { kind: 'schema' | 'truncate' }>;
+
+/** What a statement would come to. */
+export interface Foreseen {
+  /** In order, as targets would get them, before any transform. */
+  readonly changes: readonly WholeTableChange[];
+  /** What is ignored or copied again, in sentences. */
+  readonly notes: readonly string[];
+}
+
 /** What the app knows of a connector. */
 export interface SourcePlugin<Options extends SourceOptions = SourceOptions> {
   open(options: Options): Promise<Source>;
   check(options: Options, signal: AbortSignal): Promise<readonly Check[]>;
   /** What a target's stored entries for this source say (position, tables and their copy), in lines for people. */
   describe?(entries: ReadonlyMap<string, string>): readonly string[];
+  /** What a statement would come to if it were run now; it is not. Throws what would stop the pipeline. */
+  foresee?(options: Options, statement: string, signal: AbortSignal): Promise<Foreseen>;
 }
 
 /** What the app knows of a sink. `plan` changes nothing. */
@@ -73,4 +96,6 @@ export interface TargetPlugin<Options extends TargetOptions = TargetOptions> {
   open(options: Options): Promise<Target>;
   check(options: Options, signal: AbortSignal): Promise<readonly Check[]>;
   plan(options: Options, tables: readonly TableSchema[], signal: AbortSignal): Promise<readonly PlannedTable[]>;
+  /** What changes of whole tables would be here, in statements or words; nothing is done. Throws what would stop the pipeline. */
+  foresee(options: Options, changes: readonly WholeTableChange[], signal: AbortSignal): Promise<readonly string[]>;
 }

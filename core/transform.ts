@@ -1,5 +1,6 @@
 import type { Batch, Change, CompiledTransform, RowChange, Transform } from './contracts.ts';
 import type { BatchCounts } from './progress.ts';
+import { valuesOf } from './row.ts';
 import type { TableSchema } from './table.ts';
 
 /** An ordered list of transforms as one function over batches, compiled once per table schema. */
@@ -46,6 +47,12 @@ export class Transforms {
     return { batch: { ...batch, changes }, counts: { tables, newestAtMs } };
   }
 
+  /** A change without a row as the target gets it; null where a transform leaves its table out. */
+  whole(change: Extract<Change, { kind: 'schema' | 'truncate' }>): typeof change | null {
+    const other = this.#other(change);
+    return other === null || other.kind === 'marker' || isRowChange(other) ? null : other;
+  }
+
   #other(change: Exclude<Change, RowChange>): Change | null {
     if (change.kind === 'marker') return change;
     if (change.kind === 'truncate') {
@@ -69,8 +76,8 @@ export class Transforms {
 function transformed(change: RowChange, compiled: CompiledTransform): RowChange | null {
   const { table } = compiled;
   const { at } = change;
-  const before = change.before === null ? null : compiled.row(change.before);
-  const after = change.after === null ? null : compiled.row(change.after);
+  const before = change.before === null ? null : compiled.row(valuesOf(change.before));
+  const after = change.after === null ? null : compiled.row(valuesOf(change.after));
   if (after === null) return before === null ? null : { kind: 'delete', table, before, after: null, at };
   if (change.kind === 'read') return { kind: 'read', table, before: null, after, at };
   if (before === null) return { kind: 'insert', table, before: null, after, at };

@@ -1,5 +1,5 @@
 import { type ASTNode, type Environment, EvaluationError, ParseError, TypeError } from '@marcbachmann/cel-js';
-import type { Row } from '../core/contracts.ts';
+import type { Values } from '../core/contracts.ts';
 import type { TableSchema } from '../core/table.ts';
 import { compareDecimals, parseDecimal, toDecimal } from './decimal.ts';
 import { unguarded } from './guard.ts';
@@ -12,7 +12,7 @@ export interface Refusal {
 }
 export interface Condition {
   /** Whether the row meets the condition. Throws an `EvaluationFailure` where the expression has no result for it. */
-  test(row: Row): boolean;
+  test(row: Values): boolean;
 }
 
 /** An expression had no result for a row. Holds the reason's code only, for the library's text may quote values. */

@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
-import type { CompiledTransform, Row, Transform } from '../core/contracts.ts';
+import type { CompiledTransform, Values, Transform } from '../core/contracts.ts';
 import { LockstepError } from '../core/errors.ts';
 import type { TableSchema } from '../core/table.ts';
 import { type Pattern, tablePattern, tablePatternSchema } from './pattern.ts';
@@ -27,7 +27,7 @@ export interface ScriptContext {
 export interface Script {
   table?(table: TableSchema): TableSchema | null;
   /** Values in column order of `context.source` in, of `context.target` out; null filters the row. */
-  row(row: Row, context: ScriptContext): Row | null;
+  row(row: Values, context: ScriptContext): Values | null;
 }
 
 /**
@@ -54,7 +54,7 @@ export function scriptPatterns(options: ScriptOptions): Pattern[] {
 
 interface Loaded {
   readonly table: ((table: TableSchema) => unknown) | null;
-  readonly row: (row: Row, context: ScriptContext) => unknown;
+  readonly row: (row: Values, context: ScriptContext) => unknown;
 }
 
 async function load(module: string, baseDir: string, where: string): Promise<Loaded> {
@@ -110,7 +110,7 @@ function scriptedTable(
   );
 }
 
-function rowFunction(row: Loaded['row'], context: ScriptContext, module: string): (row: Row) => Row | null {
+function rowFunction(row: Loaded['row'], context: ScriptContext, module: string): (row: Values) => Values | null {
   const parse = rowParser(context.target);
   const { origin } = context.source;
   return (input) => {

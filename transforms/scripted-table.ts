@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Row, Value } from '../core/contracts.ts';
+import type { Values, Value } from '../core/contracts.ts';
 import { unreachable } from '../core/errors.ts';
 import { type ColumnType, type TableSchema, tableSchema } from '../core/table.ts';
 
@@ -53,7 +53,7 @@ export function parseScriptedTable(value: unknown, source: TableSchema): TableSc
 }
 
 /** Checks rows of a table: gives the row, or in words what is wrong with it, naming the column and never the value. */
-export function rowParser(table: TableSchema): (value: unknown) => Row | string {
+export function rowParser(table: TableSchema): (value: unknown) => Values | string {
   const width = table.columns.length;
   const types = table.columns.map((column) => valueType(column.type));
   const nullable = table.columns.map((column, i) => column.nullable && !table.key.includes(i));

@@ -1,4 +1,4 @@
-import type { CompiledTransform, Row, Value } from '../core/contracts.ts';
+import type { CompiledTransform, Values, Value } from '../core/contracts.ts';
 import { LockstepError } from '../core/errors.ts';
 import { type Column, type TableSchema, tableSchema } from '../core/table.ts';
 
@@ -22,7 +22,7 @@ export function columnsWhere(table: TableSchema, test: (column: Column) => boole
 }
 
 /** The function that takes the values at `indexes` out of a row, in that order. */
-export function pick(indexes: readonly number[]): (row: Row) => Row {
+export function pick(indexes: readonly number[]): (row: Values) => Values {
   return (row) => {
     const values: Value[] = [];
     for (const i of indexes) values.push(row[i] ?? null);

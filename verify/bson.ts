@@ -8,7 +8,7 @@ import { microseconds, shortFraction } from './time.ts';
 import { EITHER_NULL, type Text } from './row.ts';
 
 /** What a part of an `_id` can be. */
-export type BsonKey = boolean | string | readonly string[] | Long | Decimal128 | Double | Binary | Date;
+export type BsonKey = boolean | string | Long | Decimal128 | Double | Binary | Date;
 
 const LONGEST = 2n ** 63n - 1n;
 
@@ -84,7 +84,7 @@ export function toBson(type: ColumnType, text: string): BsonKey {
     case 'boolean':
       return text === '1';
     case 'decimal':
-      return type.precision > 34 ? text : Decimal128.fromString(text);
+      return type.precision > 34 ? scaled(text, type.scale) : Decimal128.fromString(text);
     case 'float':
     case 'double':
       return new Double(Number(text));
@@ -99,15 +99,15 @@ export function toBson(type: ColumnType, text: string): BsonKey {
     case 'datetime':
     case 'timestamp':
       return toMoment(type.digits, type.kind === 'timestamp', text);
-    case 'set':
-      return text === '' ? [] : text.split(',');
+    case 'time':
+      return clock(text, type.digits);
     case 'char':
     case 'varchar':
     case 'text':
     case 'enum':
+    case 'set':
     case 'inet4':
     case 'inet6':
-    case 'time':
     case 'json':
     case 'geometry':
     case 'vector':
@@ -145,6 +145,24 @@ function fixedPoint(text: string): string {
   return `${sign}${padded.slice(0, point)}.${padded.slice(point)}0`;
 }
 
+/** A decimal as it is stored where BSON has no number for it: with all digits of its scale. */
+function scaled(text: string, scale: number): string {
+  const [whole = '', fraction = ''] = text.split('.');
+  return scale === 0 ? whole : `${whole}.${fraction.padEnd(scale, '0')}`;
+}
+
+/** Microseconds as `[-]hh:mm:ss[.digits]`. */
+function clock(text: string, digits: number): string {
+  const micros = Math.abs(Number(text));
+  const seconds = Math.floor(micros / 1e6);
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const fraction = String(micros % 1e6)
+    .padStart(6, '0')
+    .slice(0, digits);
+  const whole = parts.map((part) => String(part).padStart(2, '0')).join(':');
+  return `${text.startsWith('-') ? '-' : ''}${whole}${digits === 0 ? '' : `.${fraction}`}`;
+}
+
 function bit(value: boolean): string {
   return value ? '1' : '0';
 }
@@ -177,11 +195,16 @@ function json(value: unknown): string | null {
   if (value instanceof Int32 || value instanceof Double) return exactNumber(String(value.value));
   if (value instanceof Long || value instanceof Decimal128) return exactNumber(value.toString());
   if (Array.isArray(value)) return `[${value.map((item) => json(item) ?? '?').join()}]`;
-  if (typeof value !== 'object' || '_bsontype' in value || value instanceof Date) return null;
+  if (typeof value !== 'object' || isBson(value) || value instanceof Date) return null;
   return canonicalObject(Object.entries(value).map(([key, item]) => [key, json(item) ?? '?'] as const));
 }
 
+/** The driver's own types have it from their class; a document can have a field of that name. */
+function isBson(value: object): value is { readonly _bsontype: unknown } {
+  return '_bsontype' in value && !Object.hasOwn(value, '_bsontype');
+}
+
 function describe(value: unknown): string {
-  if (typeof value === 'object' && value !== null && '_bsontype' in value) return String(value._bsontype);
+  if (typeof value === 'object' && value !== null && isBson(value)) return String(value._bsontype);
   return value instanceof Date ? 'Date' : typeof value;
 }

@@ -7,7 +7,7 @@ import {
   type Document,
 } from 'mongodb';
 import { LockstepError, type Code } from '../core/errors.ts';
-import type { TableSchema } from '../core/table.ts';
+import type { ColumnType, TableSchema } from '../core/table.ts';
 import { fromBson, toBson, type BsonKey } from './bson.ts';
 import { BATCH_ROWS, keyColumns, keyOf, type ComparedRow, type TargetReader } from './row.ts';
 
@@ -83,18 +83,23 @@ function compile(table: TableSchema): (document: Document) => ComparedRow {
 function keyFrom(table: TableSchema, id: unknown): string[] {
   const columns = keyColumns(table);
   const [first] = columns;
-  if (columns.length === 1 && first !== undefined) return [fromBson(first.type, id) ?? '?null'];
+  if (columns.length === 1 && first !== undefined) return [fromBson(keyType(first.type), id) ?? '?null'];
   const entries = typeof id === 'object' && id !== null ? Object.entries(id) : [];
   if (entries.length !== columns.length) return ['?_id'];
   return columns.map((column, i) => {
     const [name, value] = entries[i] ?? [];
-    return name === column.name ? (fromBson(column.type, value) ?? '?null') : '?_id';
+    return name === column.name ? (fromBson(keyType(column.type), value) ?? '?null') : '?_id';
   });
+}
+
+/** An `_id` cannot be or hold a list: a SET is its labels joined by `,` there. */
+function keyType(type: ColumnType): ColumnType {
+  return type.kind === 'set' ? { kind: 'text' } : type;
 }
 
 function idOf(table: TableSchema, key: readonly string[]): Id {
   const columns = keyColumns(table);
-  const values = columns.map((column, i) => toBson(column.type, key[i] ?? ''));
+  const values = columns.map((column, i) => toBson(keyType(column.type), key[i] ?? ''));
   const [only = ''] = values;
   return columns.length === 1 ? only : new Map(columns.map((column, i) => [column.name, values[i] ?? '']));
 }

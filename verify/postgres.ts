@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import { LockstepError, unreachable, type Code } from '../core/errors.ts';
 import type { Column, ColumnType, TableSchema } from '../core/table.ts';
+import { inet6Text } from './address.ts';
 import { hexBytes } from './bytes.ts';
 import { geometryOfEwkb } from './geometry.ts';
 import { canonicalJson } from './json.ts';
@@ -74,8 +75,8 @@ async function lookup(query: Query, table: TableSchema, keys: readonly (readonly
   const names = keyColumns(table).map((column) => quoted(column.name));
   const types = await keyTypes(query, table);
   const arrays = names.map((_, i) => keys.map((key) => keyText(keyColumns(table)[i], key[i] ?? '')));
-  const wanted = names.map((_, i) => `$${String(i + 1)}::text[]::${types[i] ?? 'text'}[]`).join(', ');
-  const on = names.map((name, i) => `t.${name} = k.k${String(i)}`).join(' AND ');
+  const wanted = names.map((_, i) => `$${String(i + 1)}::text[]`).join(', ');
+  const on = names.map((name, i) => `t.${name} = k.k${String(i)}::${types[i] ?? 'text'}`).join(' AND ');
   const list = names.map((_, i) => `k${String(i)}`).join();
   const sql = `SELECT ${selection(table)} FROM unnest(${wanted}) AS k(${list}) JOIN ${qualified(table)} t ON ${on}`;
   return (await query(sql, arrays)).map(compile(table));
@@ -175,8 +176,9 @@ function converter(column: Column): (value: string) => string {
     case 'date':
     case 'uuid':
     case 'inet4':
-    case 'inet6':
       return (value) => value;
+    case 'inet6':
+      return inet6Text;
     default:
       return unreachable(column.type);
   }

@@ -42,7 +42,11 @@ Changes nothing. Each line is pass, warn or fail; a failed one says what mends i
 
 const PLAN_HELP = `
 Reads the source's tables and says where each goes, what becomes of each column, and what cannot be carried.
-Changes nothing. Exits with 4 if a column cannot be carried or two tables would land on one name.`;
+Changes nothing. Exits with 4 if a column cannot be carried or two tables would land on one name.
+
+With --ddl it says instead what a statement would come to in each target if it were run at the source now:
+  lockstep plan shop.yaml --ddl 'ALTER TABLE shop.orders ADD COLUMN note TEXT'
+It runs nothing, and exits with 4 if the statement would stop the pipeline.`;
 
 const STATUS_HELP = `
 Shows how far each target has come: the place in the source's history it holds, and the copy of each table.
@@ -87,10 +91,12 @@ function lockstep(done: (code: Exit) => void): Command {
       done(await (await import('./doctor.ts')).doctor(file, json)),
     );
   onFile('plan', 'show what will be created and converted, and what cannot be carried')
+    .option('--ddl <statement>', 'show what this statement would come to, without running it', nonEmptyStatement)
     .addHelpText('after', PLAN_HELP)
-    .action(async (file: string, { json }: { json: boolean }) =>
-      done(await (await import('./plan.ts')).plan(file, json)),
-    );
+    .action(async (file: string, { ddl, json }: { ddl?: string; json: boolean }) => {
+      if (ddl === undefined) done(await (await import('./plan.ts')).plan(file, json));
+      else done(await (await import('./plan-ddl.ts')).planStatement(file, ddl, json));
+    });
   onFile('status', 'show how far each target has come')
     .addHelpText('after', STATUS_HELP)
     .action(async (file: string, { json }: { json: boolean }) =>
@@ -106,6 +112,11 @@ function lockstep(done: (code: Exit) => void): Command {
 function caughtUp(value: string): 'caught-up' {
   if (value === 'caught-up') return value;
   throw new InvalidArgumentError('The only moment there is: caught-up.');
+}
+
+function nonEmptyStatement(value: string): string {
+  if (value.trim() !== '') return value;
+  throw new InvalidArgumentError('Name a statement.');
 }
 
 function nonEmpty(value: string): string {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { schemaPolicies } from '../../core/schema-policy.ts';
 
 /** The names of a pipeline and of its targets: they become parts of schema, topic, group and lock names, where little else is safe everywhere. */
 const NAME = /^[a-z][a-z0-9_]{0,39}$/;
@@ -30,6 +31,38 @@ const copy = z
   .prefault({})
   .describe('How the tables are copied before the stream alone keeps them in step.');
 
+const policy = <const Choices extends readonly string[]>(choices: Choices, what: string) =>
+  z
+    .enum(choices)
+    .default(choices[0] as Choices[number])
+    .describe(what);
+
+const schemaChanges = z
+  .strictObject({
+    'create-table': policy(schemaPolicies['create-table'], 'A new table that `tables` takes in.'),
+    'drop-table': policy(
+      schemaPolicies['drop-table'],
+      'A table that is dropped, or renamed to a name that `tables` leaves out.',
+    ),
+    'rename-table': policy(
+      schemaPolicies['rename-table'],
+      'A table that has another name, which `tables` takes in too.',
+    ),
+    'truncate-table': policy(schemaPolicies['truncate-table'], 'A table that is emptied by TRUNCATE.'),
+    'add-column': policy(schemaPolicies['add-column'], 'A new column.'),
+    'drop-column': policy(schemaPolicies['drop-column'], 'A column that is dropped.'),
+    'rename-column': policy(schemaPolicies['rename-column'], 'A column that has another name.'),
+    'change-column': policy(
+      schemaPolicies['change-column'],
+      'A column with another type, default, character set or NULL.',
+    ),
+    'change-key': policy(schemaPolicies['change-key'], 'Another primary key.'),
+  })
+  .prefault({})
+  .describe(
+    'What becomes of schema changes while running: `evolve` carries them, `ignore` leaves the target as it is, `stop` waits for you.',
+  );
+
 const source = z
   .strictObject({
     url: urlOf(SOURCES).describe('Where changes come from: mysql://user:password@host:3306 or mariadb://…'),
@@ -43,6 +76,7 @@ const source = z
       .refine((tables) => tables.some((table) => !table.startsWith('!')), 'only leaves out; begin with what to take in')
       .describe('The tables, in order: `database.table` with `*`; a leading `!` takes out what earlier ones took in.'),
     copy,
+    schemaChanges,
   })
   .describe('The database that changes come from.');
 

@@ -1,4 +1,4 @@
-import type { Row, Value } from '../../core/contracts.ts';
+import type { Values, Value } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { compileColumnReader, type ColumnReader } from './decodecolumn.ts';
@@ -21,8 +21,8 @@ export interface DecodedSource {
 export interface DecodedChange {
   /** `r` read, `c` insert, `u` update, `d` delete, `t` truncate, `m` marker or schema change. */
   readonly op: Op;
-  readonly before: Row | null;
-  readonly after: Row | null;
+  readonly before: Values | null;
+  readonly after: Values | null;
   readonly source: DecodedSource;
 }
 
@@ -42,8 +42,8 @@ export function schemaIdOf(message: Buffer): number | null {
 /** What the steps of a decoder fill, one message after another. */
 interface Draft {
   op: string;
-  before: Row | null;
-  after: Row | null;
+  before: Values | null;
+  after: Values | null;
   tsMs: number;
   gtid: string | null;
   file: string;
@@ -99,7 +99,7 @@ function foreignBytes(table: TableSchema): LockstepError {
   );
 }
 
-type RowReader = (reader: AvroReader) => Row;
+type RowReader = (reader: AvroReader) => Values;
 
 function envelopeStep(field: AvroField, row: RowReader): Step {
   const skip = compileSkip(field.type);
@@ -123,8 +123,8 @@ function envelopeStep(field: AvroField, row: RowReader): Step {
   }
 }
 
-function rowOrNull(type: AvroType, row: RowReader): (reader: AvroReader) => Row | null {
-  return scalar<Row | null>(type, row, null);
+function rowOrNull(type: AvroType, row: RowReader): (reader: AvroReader) => Values | null {
+  return scalar<Values | null>(type, row, null);
 }
 
 function sourceStep(type: AvroRecord): Step {
@@ -192,7 +192,7 @@ function compileRow(value: AvroRecord, table: TableSchema): RowReader {
     };
   });
   if (targets.every((target, i) => target === i)) return (reader) => readAll(reader, readers);
-  const blank: Row = table.columns.map(() => null);
+  const blank: Values = table.columns.map(() => null);
   return (reader) => {
     const row: Value[] = blank.slice();
     for (let i = 0; i < readers.length; i++) {
@@ -204,7 +204,7 @@ function compileRow(value: AvroRecord, table: TableSchema): RowReader {
   };
 }
 
-function readAll(reader: AvroReader, readers: readonly ColumnReader[]): Row {
+function readAll(reader: AvroReader, readers: readonly ColumnReader[]): Values {
   const row: Value[] = [];
   for (const read of readers) row.push(read(reader));
   return row;

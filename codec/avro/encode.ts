@@ -69,7 +69,7 @@ function compileKey(
     if (id === null || parts.length === 0)
       throw new LockstepError('BUG', `${table.origin} to topic ${topic} has no key to encode`);
     writer.header(id);
-    for (const { index, write } of parts) write?.(writer, row[index] ?? null);
+    for (const { index, write } of parts) write?.(writer, row, index);
   };
 }
 
@@ -79,7 +79,7 @@ function writeRow(writer: AvroWriter, columns: readonly ColumnWriter[], row: Row
     return;
   }
   writer.byte(2);
-  for (let i = 0; i < columns.length; i++) columns[i]?.(writer, row[i] ?? null);
+  for (let i = 0; i < columns.length; i++) columns[i]?.(writer, row, i);
 }
 
 function opOf(kind: Change['kind']): number {

@@ -1,18 +1,46 @@
-import type { Value } from '../../core/contracts.ts';
+import { Bytes } from '../../core/bytes.ts';
+import type { Row, Value } from '../../core/contracts.ts';
 import { LockstepError, unreachable } from '../../core/errors.ts';
+import { PackedRow, valueAt } from '../../core/row.ts';
 import type { Column, ColumnType } from '../../core/table.ts';
 import { daysOf, fractionOf, microsOfTime, secondsOf } from './calendar.ts';
 import { writeDecimal, writeDecimalText } from './decimal.ts';
 import type { AvroWriter } from './writer.ts';
 
-/** Appends a column's canonical value. KAFKA_MESSAGE where its Avro type cannot hold it. */
-export type ColumnWriter = (writer: AvroWriter, value: Value) => void;
+/** Appends a column of a row. KAFKA_MESSAGE where its Avro type cannot hold the value. */
+export type ColumnWriter = (writer: AvroWriter, row: Row, column: number) => void;
+
+/** Appends a canonical value. */
+type NullableWriter = (writer: AvroWriter, value: Value) => void;
 
 /** Appends a value that is not null; false, with nothing written, where it cannot be held. */
 type ValueWriter = (writer: AvroWriter, value: Exclude<Value, null>) => boolean;
 
 /** `where` is the table, for messages. */
 export function compileColumnWriter(column: Column, where: string): ColumnWriter {
+  const write = nullableWriter(column, where);
+  if (valueWriter(column.type) !== writeText) return (writer, row, index) => write(writer, valueAt(row, index));
+  return (writer, row, index) => {
+    if (row instanceof PackedRow && writePrinted(writer, row, index, column.nullable)) return;
+    write(writer, valueAt(row, index));
+  };
+}
+
+const printed = new Bytes(1024);
+
+/** Text from the row's bytes, without a string on the way; false where they do not have it. */
+function writePrinted(writer: AvroWriter, row: PackedRow, index: number, nullable: boolean): boolean {
+  if (row.isNull(index)) return false;
+  printed.reset();
+  if (!row.print(index, printed)) return false;
+  if (nullable) writer.byte(2);
+  writer.long(printed.length);
+  writer.raw(printed.buffer, 0, printed.length);
+  printed.reset();
+  return true;
+}
+
+function nullableWriter(column: Column, where: string): NullableWriter {
   const write = valueWriter(column.type);
   if (!column.nullable) {
     return (writer, value) => {

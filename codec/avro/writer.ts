@@ -3,7 +3,7 @@ export const HEADER_BYTES = 5;
 
 /** A buffer that grew beyond this for one large message is given back at the next `reset` (G6). */
 const KEEP_BYTES = 16 * 1024 * 1024;
-const SHORT_TEXT = 40;
+const SHORT_TEXT = 63;
 /** Above this a text's size is counted before it is written, so that the buffer need not have room for the worst case. */
 const LONG_TEXT = 64 * 1024;
 /** Numbers up to this size have an exact zig-zag form in a double. */

@@ -1,3 +1,5 @@
+import { LockstepError } from '../../core/errors.ts';
+import { sleep } from '../../core/signals.ts';
 import type { Column, TableSchema } from '../../core/table.ts';
 import { tableSchema } from '../../core/table.ts';
 import type { Asker, TextRow } from './connect.ts';
@@ -8,25 +10,45 @@ import type { Server } from './server.ts';
 /** A captured table with what the catalog knows beyond its schema. */
 export interface CatalogTable {
   readonly schema: TableSchema;
+  /** True where the key is a unique key in place of a primary one. */
+  readonly standIn: boolean;
   /** The engine's estimate; exact for none of them. */
   readonly estimatedRows: number;
   readonly dataBytes: number;
   readonly engine: string;
 }
 
-/** Reads the base tables that `captured` lets through from information_schema, as they are now. Errors: SOURCE_TYPE_UNSUPPORTED. */
+/**
+ * Reads the base tables that `captured` lets through from information_schema, as they are now. MariaDB shows a table that is being truncated or
+ * altered without its columns: then it is asked again. Errors: SOURCE_TYPE_UNSUPPORTED.
+ */
 export async function readCatalog(
   session: Asker,
   server: Server,
   captured: TableFilter,
   signal: AbortSignal,
 ): Promise<CatalogTable[]> {
+  for (;;) {
+    const tables = await readOnce(session, server, captured, signal);
+    if (tables.every(({ schema }) => schema.columns.length > 0)) return tables;
+    await sleep(20, signal);
+  }
+}
+
+async function readOnce(
+  session: Asker,
+  server: Server,
+  captured: TableFilter,
+  signal: AbortSignal,
+): Promise<CatalogTable[]> {
   const rows = await session.query(
-    "SELECT table_schema AS db, table_name AS tbl, engine, table_rows, data_length FROM information_schema.tables WHERE table_type = 'BASE TABLE' ORDER BY table_schema, table_name",
+    "SELECT table_schema AS db, table_name AS tbl, table_type AS type, engine, table_rows, data_length FROM information_schema.tables WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_schema, table_name",
     signal,
   );
   const tables = rows.filter((row) => captured(text(row, 'db'), text(row, 'tbl')));
   if (tables.length === 0) return [];
+  const versioned = tables.find((row) => row['type'] === 'SYSTEM VERSIONED');
+  if (versioned !== undefined) throw systemVersioned(originOf(versioned));
   const databases = [...new Set(tables.map((row) => text(row, 'db')))];
   const columns = groupByTable(await session.query(columnsQuery, signal, [databases]));
   const keys = groupByTable(await session.query(keysQuery, signal, [databases]));
@@ -41,12 +63,25 @@ export async function readCatalog(
         columns.get(origin) ?? [],
         keys.get(origin) ?? [],
         jsonChecks,
+        server.flavour,
       ),
+      standIn: !(keys.get(origin) ?? []).some((key) => key['idx'] === 'PRIMARY'),
       estimatedRows: Number(row['table_rows'] ?? 0),
       dataBytes: Number(row['data_length'] ?? 0),
       engine: row['engine'] ?? '',
     };
   });
+}
+
+/** Left out in silence it would be missing (G5); followed, the rows of its history would come as rows of today. */
+function systemVersioned(origin: string): LockstepError {
+  return new LockstepError(
+    'SOURCE_TYPE_UNSUPPORTED',
+    `${origin} is a system-versioned table, whose history cannot be followed`,
+    {
+      fix: `leave it out of source.tables with '!${origin}'`,
+    },
+  );
 }
 
 const columnsQuery = `SELECT table_schema AS db, table_name AS tbl, column_name AS name, column_type AS type, is_nullable, character_set_name AS charset,
@@ -77,13 +112,19 @@ function buildSchema(
   columnRows: readonly TextRow[],
   keyRows: readonly TextRow[],
   jsonChecks: ReadonlySet<string>,
+  flavour: Server['flavour'],
 ): TableSchema {
   const origin = `${database}.${name}`;
-  const columns = columnRows.map((row) => buildColumn(row, origin, jsonChecks));
+  const columns = columnRows.map((row) => buildColumn(row, origin, jsonChecks, flavour));
   return tableSchema({ database, name, origin, columns, key: chooseKey(columns, keyRows) });
 }
 
-function buildColumn(row: TextRow, origin: string, jsonChecks: ReadonlySet<string>): Column {
+function buildColumn(
+  row: TextRow,
+  origin: string,
+  jsonChecks: ReadonlySet<string>,
+  flavour: Server['flavour'],
+): Column {
   const name = text(row, 'name');
   const extra = text(row, 'extra').toLowerCase();
   const declared = text(row, 'type');
@@ -99,9 +140,17 @@ function buildColumn(row: TextRow, origin: string, jsonChecks: ReadonlySet<strin
       : extra.includes('stored generated') || extra.includes('persistent')
         ? 'stored'
         : null,
-    default: row['dflt'] ?? null,
+    default: defaultOf(row['dflt'] ?? null, extra, declared, flavour),
     autoIncrement: extra.includes('auto_increment'),
   };
+}
+
+/** A default as a statement would write it. MariaDB prints it so; MySQL prints the bare value of a literal, and marks what is no literal. */
+function defaultOf(text: string | null, extra: string, declared: string, flavour: Server['flavour']): string | null {
+  if (text === null || flavour === 'mariadb') return text === 'NULL' ? null : text;
+  const bare = /^(?:tinyint|smallint|mediumint|int|bigint|decimal|float|double|year|bit)/i.test(declared);
+  if (bare || extra.includes('default_generated') || /^current_timestamp/i.test(text)) return text;
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 }
 
 /** The primary key, else the unique key with the fewest columns of which none is nullable or a prefix. */

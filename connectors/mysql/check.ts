@@ -52,7 +52,7 @@ function settingChecks(server: Server): Check[] {
     outcome: full ? 'pass' : 'warn',
     detail: full
       ? 'FULL'
-      : `${is('binlog_row_metadata') || 'not known'}: a schema change while Lockstep is stopped may need a resync`,
+      : `${is('binlog_row_metadata') || 'not known'}: the log does not describe its tables in full, so a schema change may stop the pipeline or copy a table again`,
     fix: full ? null : "SET GLOBAL binlog_row_metadata = 'FULL'",
   };
   return [

@@ -1,3 +1,5 @@
+import { identifier, tokenize } from './schema/tokens.ts';
+
 /** A table named in a statement; `database` is the session's where the statement names none. */
 export interface NamedTable {
   readonly database: string;
@@ -67,7 +69,7 @@ const begin: Statement = { kind: 'begin' };
 /** Reads a statement no further than needed to know its kind and tables. Never fails: what is not understood is `unknown`. */
 export function classify(statement: string, database: string): Statement {
   if (statement === 'BEGIN') return begin;
-  const tokens = tokenize(statement);
+  const tokens = tokenize(statement).map(({ text }) => text);
   const first = tokens[0]?.toUpperCase() ?? '';
   const second = tokens[1]?.toUpperCase() ?? '';
   switch (first) {
@@ -89,6 +91,8 @@ export function classify(statement: string, database: string): Statement {
     case 'DELETE':
     case 'REPLACE':
     case 'LOAD':
+    case 'SELECT':
+    case 'WITH':
       return { kind: 'rows' };
     case 'TRUNCATE':
       return { kind: 'truncate', tables: tableNames(tokens, second === 'TABLE' ? 2 : 1, database).tables };
@@ -137,6 +141,11 @@ function definition(verb: 'CREATE' | 'ALTER' | 'DROP', tokens: readonly string[]
   const before = tokens.slice(1, Math.max(1, at)).map((token) => token.toUpperCase());
   if ((object === 'DATABASE' || object === 'SCHEMA') && verb === 'DROP') {
     return { kind: 'drop-database', database: identifier(tokens[skipIfExists(tokens, at + 1)] ?? '') };
+  }
+  // Its columns may have been what tells the table's rows apart.
+  if (object === 'INDEX' && verb === 'DROP') {
+    const on = tokens.findIndex((token) => token.toUpperCase() === 'ON');
+    return { kind: 'alter', tables: on < 0 ? [] : tableNames(tokens, on + 1, database).tables };
   }
   if ((object !== 'TABLE' && object !== 'TABLES') || before.includes('TEMPORARY'))
     return { kind: object === '' ? 'unknown' : 'nothing' };
@@ -207,20 +216,4 @@ function tableNames(
     at += 1;
   }
   return { tables, next: at };
-}
-
-function identifier(token: string): string {
-  const [quoteMark] = token;
-  return quoteMark === '`' || quoteMark === '"' ? token.slice(1, -1).replaceAll(quoteMark.repeat(2), quoteMark) : token;
-}
-
-/** Comments go, but what stands in an executable one (`/*!40100 …`) stays. */
-const tokenPattern = /`(?:[^`]|``)*`|"(?:[^"\\]|\\.|"")*"|'(?:[^'\\]|\\.|'')*'|[\p{L}\p{N}_$@]+|[^\s]/gsu;
-
-function tokenize(statement: string): string[] {
-  const plain = statement
-    .replaceAll(/\/\*(?:M?!\d*)([\s\S]*?)\*\//g, ' $1 ')
-    .replaceAll(/\/\*[\s\S]*?\*\//g, ' ')
-    .replaceAll(/(?:--\s|#)[^\n]*/g, ' ');
-  return plain.match(tokenPattern) ?? [];
 }

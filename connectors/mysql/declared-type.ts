@@ -8,7 +8,8 @@ const ints: Readonly<Record<string, 8 | 16 | 24 | 32>> = {
   int: 32,
   integer: 32,
 };
-const geometries = [
+/** By the number that the log has for each. */
+export const geometryKinds = [
   'geometry',
   'point',
   'linestring',
@@ -17,8 +18,8 @@ const geometries = [
   'multilinestring',
   'multipolygon',
   'geometrycollection',
-  'geomcollection',
 ];
+const geometries = [...geometryKinds, 'geomcollection'];
 
 /**
  * A type as information_schema.COLUMNS.COLUMN_TYPE writes it (`int(10) unsigned`, `enum('a','b''c')`) as a ColumnType.
@@ -84,7 +85,14 @@ export function parseDeclaredType(declared: string, where: string): ColumnType {
   }
 }
 
-/** `'a','b''c'` → a, b'c. Both servers double quotes; backslashes stand for themselves in information_schema. */
+const escapes: Readonly<Record<string, string>> = { '0': '\0', n: '\n', r: '\r' };
+
+/**
+ * `'a','b''c','d\\'` → a, b'c, d\. Both servers double quotes and write backslash, U+0000 and line breaks with a backslash before them, in
+ * every sql_mode. Source: sql/unireg.cc, append_unescaped.
+ */
 function parseLabels(args: string): string[] {
-  return [...args.matchAll(/'((?:[^']|'')*)'/g)].map((match) => (match[1] ?? '').replaceAll("''", "'"));
+  return [...args.matchAll(/'((?:[^']|'')*)'/g)].map(([, label = '']) =>
+    label.replaceAll("''", "'").replaceAll(/\\(.)/gs, (_, character: string) => escapes[character] ?? character),
+  );
 }

@@ -1,6 +1,6 @@
 import { describePosition, parsePosition } from './position.ts';
 import { parseRange } from './snapshot/ranges.ts';
-import { parseTable, streamEntry } from './tables.ts';
+import { originOfEntry, parseTable, streamEntry } from './tables.ts';
 
 /** What a target's stored tokens say, in lines for people. */
 export function describeEntries(entries: ReadonlyMap<string, string>): readonly string[] {
@@ -10,10 +10,11 @@ export function describeEntries(entries: ReadonlyMap<string, string>): readonly 
     stream === undefined ? 'position  nothing copied yet' : `position  ${describePosition(parsePosition(stream))}`,
   );
   for (const [name, token] of [...entries].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    if (!name.startsWith('table/')) continue;
-    const origin = name.slice('table/'.length);
-    const { state } = parseTable(token);
-    lines.push(`${origin}  ${state === 'following' ? 'following' : describeCopy(origin, entries)}`);
+    const origin = originOfEntry(name);
+    if (origin === null) continue;
+    const table = parseTable(token);
+    if (table === null) lines.push(`${origin}  left out`);
+    else lines.push(`${origin}  ${table.state === 'following' ? 'following' : describeCopy(origin, entries)}`);
   }
   return lines;
 }

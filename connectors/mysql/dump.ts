@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
 import { LockstepError } from '../../core/errors.ts';
+import { startOf } from './again.ts';
 import { BinlogReader, type ReaderOptions } from './binlog/reader.ts';
 import { Session, type Address } from './connect.ts';
-import { formatDomains, type Position } from './position.ts';
+import { formatDomains, nextFile, type Place, type Position } from './position.ts';
 import type { Server } from './server.ts';
 import type { Wire } from './wire.ts';
 
 const comBinlogDump = 0x12;
 const comBinlogDumpGtid = 0x1e;
+/** Flags of MySQL's dump commands; MariaDB has others. */
+const useHeartbeatV2 = 0x02;
+const throughGtid = 0x04;
 const heartbeatMs = 2_000;
 /** No byte for this long and the connection counts as dead: several heartbeats must have been lost. */
 export const silenceMs = 20_000;
@@ -19,6 +23,7 @@ export interface DumpOptions {
   /** Names this reader among the server's replicas; two with one name push each other out. */
   readonly identity: string;
   readonly lookup: ReaderOptions['lookup'];
+  readonly captured: ReaderOptions['captured'];
   readonly onHeard: () => void;
 }
 
@@ -30,18 +35,20 @@ export interface Dump {
 
 /** Asks the server for its log from a position on. Errors: the SOURCE_ codes of connecting; those of the log come on reading. */
 export async function openDump(options: DumpOptions, signal: AbortSignal): Promise<Dump> {
-  const { address, server, from } = options;
-  requireSameHistory(server, from, address.where);
+  const { address, server, identity, onHeard, lookup, captured } = options;
+  requireSameHistory(server, options.from, address.where);
+  const { from, again } = startOf(options.from, server.id);
   const session = await Session.open(address, signal);
-  await session.query(dumpSettings(options), signal);
-  const wire = session.intoWire({ silenceMs, onHeard: options.onHeard });
-  wire.send(dumpCommand(server, from, serverIdOf(options.identity)));
+  await session.query(dumpSettings(server, identity, from), signal);
+  const wire = session.intoWire({ silenceMs, onHeard });
+  wire.send(dumpCommand(server, from, serverIdOf(identity)));
   const reader = new BinlogReader({
     wire,
     where: address.where,
     start: from.place,
-    checksums: server.variables.get('binlog_checksum')?.toUpperCase() === 'CRC32',
-    lookup: options.lookup,
+    again,
+    lookup,
+    captured,
     partBytes: 4 * 1024 * 1024,
   });
   return { reader, wire };
@@ -60,17 +67,18 @@ function requireSameHistory(server: Server, from: Position, where: string): void
   );
 }
 
-function dumpSettings({ server, identity, from }: DumpOptions): string {
+/** That we know checksums does not mean that a file has them: each says so itself, whatever the server's setting was then or is now. */
+function dumpSettings(server: Server, identity: string, from: Position): string {
   const heartbeat = heartbeatMs * 1_000_000;
   const uuid = uuidOf(identity);
   const settings = [
-    '@master_binlog_checksum = @@global.binlog_checksum',
+    "@master_binlog_checksum = 'CRC32'",
     `@master_heartbeat_period = ${heartbeat}`,
     `@slave_uuid = '${uuid}'`,
   ];
   if (server.flavour === 'mysql')
     settings.push(
-      '@source_binlog_checksum = @@global.binlog_checksum',
+      "@source_binlog_checksum = 'CRC32'",
       `@source_heartbeat_period = ${heartbeat}`,
       `@replica_uuid = '${uuid}'`,
     );
@@ -85,13 +93,12 @@ function dumpSettings({ server, identity, from }: DumpOptions): string {
 }
 
 function dumpCommand(server: Server, from: Position, serverId: number): Buffer {
-  const file = Buffer.from(from.by === 'place' ? from.place.file : '');
-  const offset = from.by === 'place' ? from.place.offset : 4;
+  const { file, offset } = from.by === 'place' ? sendable(from.place) : { file: '', offset: 4 };
   if (from.by === 'gtid' && server.flavour === 'mysql') {
     const set = from.set.encode();
     const head = Buffer.alloc(1 + 2 + 4 + 4 + 8 + 4);
     head.writeUInt8(comBinlogDumpGtid, 0);
-    head.writeUInt16LE(0x04, 1);
+    head.writeUInt16LE(throughGtid | useHeartbeatV2, 1);
     head.writeUInt32LE(serverId, 3);
     head.writeUInt32LE(0, 7);
     head.writeBigUInt64LE(BigInt(offset), 11);
@@ -101,9 +108,17 @@ function dumpCommand(server: Server, from: Position, serverId: number): Buffer {
   const head = Buffer.alloc(1 + 4 + 2 + 4);
   head.writeUInt8(comBinlogDump, 0);
   head.writeUInt32LE(offset, 1);
-  head.writeUInt16LE(0, 5);
+  head.writeUInt16LE(server.flavour === 'mysql' ? useHeartbeatV2 : 0, 5);
   head.writeUInt32LE(serverId, 7);
-  return Buffer.concat([head, file]);
+  return Buffer.concat([head, Buffer.from(file)]);
+}
+
+/**
+ * The command has 32 bits for the offset. A file grows beyond max_binlog_size, which is at most 1 GB, by its last transaction alone, so
+ * behind 4 GB nothing follows but in the next file.
+ */
+function sendable(place: Place): Pick<Place, 'file' | 'offset'> {
+  return place.offset < 2 ** 32 ? place : { file: nextFile(place.file), offset: 4 };
 }
 
 /** A server id from the upper half, where people put none. */

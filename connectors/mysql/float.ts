@@ -14,6 +14,9 @@ export function shortestFloat(value: number): number {
  * Source: MySQL strings/dtoa.cc, my_gcvt.
  */
 export function formatJsonDouble(value: number): string {
+  const size = Math.abs(value);
+  // Here JavaScript's own form has the same digits and no exponent.
+  if (size < 1e15 && size >= 1e-6) return Number.isInteger(value) ? `${value}.0` : String(value);
   const [mantissa = '', exponentText = '0'] = Math.abs(value).toExponential().split('e');
   const digits = mantissa.replace('.', '');
   const point = Number(exponentText) + 1;

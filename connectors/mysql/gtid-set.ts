@@ -52,25 +52,33 @@ export class GtidSet {
     return [...this.#sources].map(([source, runs]) => `${source}:${runs.map(run).join(':')}`).join(',');
   }
 
-  /** The set as COM_BINLOG_DUMP_GTID wants it: untagged sources only. */
+  /** How many transactions it holds. */
+  get size(): number {
+    let size = 0;
+    for (const runs of this.#sources.values()) for (const [first, last] of runs) size += last - first + 1;
+    return size;
+  }
+
+  /**
+   * The set as COM_BINLOG_DUMP_GTID wants it. With tags, which servers before 8.3 do not know, the count stands between two bytes that say
+   * so, and each source has its tag behind the UUID. Source: sql/rpl_gtid_set.cc, Gtid_set::encode.
+   */
   encode(): Buffer {
-    const sources = [...this.#sources];
-    const size = 8 + sources.reduce((sum, [, runs]) => sum + 24 + 16 * runs.length, 0);
-    const out = Buffer.alloc(size);
-    out.writeBigUInt64LE(BigInt(sources.length), 0);
-    let at = 8;
-    for (const [source, runs] of sources) {
-      if (source.length !== 36) throw tagged(source);
-      out.write(source.replaceAll('-', ''), at, 16, 'hex');
-      out.writeBigUInt64LE(BigInt(runs.length), at + 16);
-      at += 24;
-      for (const [first, last] of runs) {
-        out.writeBigUInt64LE(BigInt(first), at);
-        out.writeBigUInt64LE(BigInt(last) + 1n, at + 8);
-        at += 16;
-      }
+    const sources = [...this.#sources].map(([source, runs]) => ({
+      uuid: source.slice(0, 36),
+      tag: source.slice(37),
+      runs,
+    }));
+    const tagged = sources.some(({ tag }) => tag !== '');
+    const count = BigInt(sources.length);
+    const parts = [uint64(tagged ? (1n << 56n) | (count << 8n) | 1n : count)];
+    for (const { uuid, tag, runs } of sources) {
+      parts.push(Buffer.from(uuid.replaceAll('-', ''), 'hex'));
+      if (tagged) parts.push(Buffer.of(tag.length << 1), Buffer.from(tag, 'ascii'));
+      parts.push(uint64(BigInt(runs.length)));
+      for (const [first, last] of runs) parts.push(uint64(BigInt(first)), uint64(BigInt(last) + 1n));
     }
-    return out;
+    return Buffer.concat(parts);
   }
 
   #addPart(part: string): void {
@@ -110,8 +118,8 @@ function merged(runs: Interval[]): Interval[] {
   return result;
 }
 
-function tagged(source: string): LockstepError {
-  return new LockstepError('SOURCE_EVENT_UNSUPPORTED', `the source's history has tagged GTIDs (${source})`, {
-    fix: 'tagged GTIDs (GTID_TAGGED_LOG_EVENT) are not supported yet; do not use AUTOMATIC:tag on the source',
-  });
+function uint64(value: bigint): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(value);
+  return bytes;
 }

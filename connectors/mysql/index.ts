@@ -1,6 +1,7 @@
 import type { SourcePlugin } from '../../core/plugin.ts';
 import { checkSource } from './check.ts';
 import { describeEntries } from './describe.ts';
+import { foresee } from './foresee.ts';
 import { MysqlSource } from './source.ts';
 
 /** MySQL and MariaDB as sources. */
@@ -8,4 +9,5 @@ export const mysql: SourcePlugin = {
   open: (options) => Promise.resolve(new MysqlSource(options)),
   check: checkSource,
   describe: describeEntries,
+  foresee,
 };

@@ -13,13 +13,24 @@ export interface Place {
 export type DomainPositions = ReadonlyMap<number, { readonly server: number; readonly sequence: number }>;
 
 /** Where the stream stands. The GTIDs say where to start again, the place compares quickly on one server. */
-export type Position =
+export type Position = (
   | { readonly by: 'gtid'; readonly set: GtidSet; readonly place: Place }
   | { readonly by: 'domain'; readonly domains: DomainPositions; readonly place: Place }
-  | { readonly by: 'place'; readonly place: Place };
+  | { readonly by: 'place'; readonly place: Place }
+) & {
+  /** XA transactions that are prepared before here and not committed or rolled back: by name, the token of where each began; the oldest first. */
+  readonly prepared?: ReadonlyMap<string, string>;
+};
 
-/** A position as the token that targets store. */
+/** A position as the token that targets store. `from` in it: where to begin reading so that all prepared XA transactions are met again. */
 export function formatPosition(position: Position): string {
+  const from = position.prepared?.values().next().value;
+  const token = formatPlain(position);
+  return from === undefined ? token : `${token.slice(0, -1)},"from":${from}}`;
+}
+
+/** The same without what is prepared. */
+export function formatPlain(position: Position): string {
   const { place } = position;
   switch (position.by) {
     case 'gtid':
@@ -36,6 +47,15 @@ export function parsePosition(token: string): Position {
   const stored: unknown = JSON.parse(token);
   if (typeof stored !== 'object' || stored === null) throw foreign(token);
   const fields = stored as Record<string, unknown>;
+  const from = fields['from'];
+  const prepared = from === undefined ? {} : { prepared: new Map([[unnamed, JSON.stringify(from)]]) };
+  return { ...parsePlain(fields, token), ...prepared };
+}
+
+/** Stands for XA transactions that were prepared in an earlier run, until the log has named them again. */
+export const unnamed = '';
+
+function parsePlain(fields: Record<string, unknown>, token: string): Position {
   const place = parsePlace(fields, token);
   if (typeof fields['gtid'] === 'string') return { by: 'gtid', set: GtidSet.parse(fields['gtid']), place };
   if (typeof fields['domains'] === 'string') return { by: 'domain', domains: parseDomains(fields['domains']), place };
@@ -78,6 +98,12 @@ export function comparePlaces(a: Place, b: Place): number {
 
 function fileNumber(file: string): number {
   return Number(file.slice(file.lastIndexOf('.') + 1));
+}
+
+/** The log file behind this one. */
+export function nextFile(file: string): string {
+  const dot = file.lastIndexOf('.') + 1;
+  return file.slice(0, dot) + String(fileNumber(file) + 1).padStart(file.length - dot, '0');
 }
 
 /** The position in words for people. */

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { Checkpoint, Checkpoints, Lane, Source } from '../../core/contracts.ts';
+import type { Change, Checkpoint, Checkpoints, Lane, Source } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import type { SourceOptions } from '../../core/plugin.ts';
 import { untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
+import { catalogNow } from './catalog-now.ts';
 import { readCatalog, type CatalogTable } from './catalog.ts';
 import { askValue, parseAddress, Session, sessionSettings, type Address } from './connect.ts';
 import type { NamedTable } from './ddl.ts';
@@ -11,12 +12,15 @@ import { openDump, silenceMs, type Dump, type DumpOptions } from './dump.ts';
 import { compilePatterns, type TableFilter } from './patterns.ts';
 import { formatPosition, parsePosition, type Position } from './position.ts';
 import { readLogEnd, readServer, readVisiblePosition, requireReadable, type Server } from './server.ts';
+import { keyOf } from './schema/steps.ts';
+import { readCollations } from './schema/collations.ts';
+import { copyLanes } from './snapshot/copy-lanes.ts';
 import { Copier } from './snapshot/copier.ts';
 import { Gate } from './snapshot/gate.ts';
 import { parseRange, type Range } from './snapshot/ranges.ts';
 import { TableCopy } from './snapshot/table-copy.ts';
 import { Stream } from './stream.ts';
-import { formatTable, parseTable, streamEntry, tableEntry, Tables } from './tables.ts';
+import { everyTable, formatTable, parseTable, streamEntry, tableEntry, tableTokens, Tables } from './tables.ts';
 import { TextConnection } from './text-connection.ts';
 
 const defaultReaders = 2;
@@ -53,13 +57,20 @@ export class MysqlSource implements Source {
   }
 
   async *lanes(checkpoints: Checkpoints, signal: AbortSignal): AsyncIterable<Lane> {
-    const { session, server, catalog } = await this.#open(signal);
+    const opened = await this.#open(signal);
+    const { session, server } = opened;
     await this.#claim(session, signal);
     const entries = await checkpoints.load('', signal);
     const stored = entries.get(streamEntry);
     const start =
       stored === undefined ? await readVisiblePosition(session, server, this.#marker, signal) : parsePosition(stored);
-    const { tables, copies, first } = this.#restore(catalog, entries, start, server, stored === undefined);
+    // Read behind the position: what changes a table in between is in the log then, and does no harm when it is done again.
+    const catalog = await readCatalog(session, server, this.#captures, signal);
+    const collations = await readCollations(session, server, signal);
+    const tables = new Tables(this.#captures, { flavour: server.flavour, collations });
+    const { copies, first, newcomers } = this.#restore(tables, { catalog, entries, start, server });
+    if (catalog.length === 0 && stored === undefined) throw this.#noTables();
+    const firstChanges = stored === undefined ? changesSince(opened.catalog, catalog, start) : [];
     const { progress } = this.#options;
     const gate = new Gate();
     const connect = (stop: AbortSignal): Promise<TextConnection> => this.#connectReader(stop);
@@ -73,13 +84,21 @@ export class MysqlSource implements Source {
       connect,
       handedOn: () => stream,
     });
-    const lookup: DumpOptions['lookup'] = (database, table, transaction) => {
-      const schema = tables.lookup(database, table);
+    const lookup: DumpOptions['lookup'] = (database, table, transaction, map) => {
+      const schema = tables.lookup(database, table, map);
       return schema === null || copies.get(schema.origin)?.willHold(transaction) === true ? null : schema;
     };
     const identity = this.#identity();
     this.#dump = await openDump(
-      { address: this.#address, server, from: start, identity, lookup, onHeard: () => this.#heard() },
+      {
+        address: this.#address,
+        server,
+        from: start,
+        identity,
+        lookup,
+        captured: () => tables.origins(),
+        onHeard: () => this.#heard(),
+      },
       signal,
     );
     const stream = new Stream(
@@ -92,21 +111,30 @@ export class MysqlSource implements Source {
         copier,
         progress,
         first,
-        readSchemas: (named) => this.#readSchemas(session, server, named, signal),
-        readEnd: this.#options.until === 'caught-up' ? () => readLogEnd(session, server, signal) : null,
+        firstChanges,
+        newcomers,
+        schemaChanges: {
+          flavour: server.flavour,
+          policies: this.#options.schemaChanges ?? {},
+          movesTables: this.#options.movesTables ?? true,
+          changesKeys: this.#options.changesKeys ?? true,
+          catalog: catalogNow(session, server, signal),
+        },
+        readEnd: () => readLogEnd(session, server, signal),
+        until: this.#options.until,
         ping: () => session.ping(silenceMs, signal),
       },
       signal,
     );
     progress.phase = copies.size > 0 ? 'copying' : 'following';
     yield stream.lane();
-    if (copies.size === 0) return;
     await untilAborted(signal, stream.started.promise);
-    for (let index = 0; index < this.#readers; index += 1) yield copier.lane(index, signal);
+    yield* copyLanes({ copier, copies, readers: this.#readers, done: () => stream.ended }, signal);
   }
 
   close(): Promise<void> {
     clearInterval(this.#keepAlive);
+    this.#dump?.reader.close();
     this.#dump?.wire.destroy();
     this.#opened?.session.destroy();
     this.#dump = null;
@@ -120,67 +148,62 @@ export class MysqlSource implements Source {
     const server = await readServer(session, signal);
     requireReadable(server, this.#address.where);
     const catalog = await readCatalog(session, server, this.#captures, signal);
-    if (catalog.length === 0) {
-      throw new LockstepError(
-        'SOURCE_NO_TABLES',
-        `${this.#address.where}: no table matches ${this.#options.tables.join(', ')}`,
-        {
-          fix: 'check source.tables (database.table, * allowed) and that the account may SELECT from them',
-        },
-      );
-    }
     this.#opened = { session, server, catalog };
     return this.#opened;
   }
 
-  /** What the target's tokens and the catalog say together: schemas, copies to make or go on with, and what is new to the target. */
+  /** Fills `tables` with what the target's tokens and the catalog say together; gives copies to make or go on with, and what is new to the target. */
   #restore(
-    catalog: readonly CatalogTable[],
-    entries: ReadonlyMap<string, string>,
-    start: Position,
-    server: Server,
-    fresh: boolean,
-  ): { tables: Tables; copies: Map<string, TableCopy>; first: Checkpoint | null } {
-    const tables = new Tables(this.#captures);
+    tables: Tables,
+    { catalog, entries, start, server }: Restored,
+  ): { copies: Map<string, TableCopy>; first: Checkpoint | null; newcomers: NamedTable[] } {
     const copies = new Map<string, TableCopy>();
+    const newcomers: NamedTable[] = [];
+    const fresh = !entries.has(streamEntry);
+    const { tokens, old } = tableTokens(entries);
     const set = new Map<string, string>();
-    for (const { schema, estimatedRows } of catalog) {
+    for (const { schema, standIn, estimatedRows } of catalog) {
       const { origin } = schema;
-      const token = entries.get(tableEntry(origin));
-      const known = token === undefined ? null : parseTable(token);
-      const current = known?.schema ?? schema;
-      tables.set(origin, current);
+      const token = tokens.get(origin);
+      const known = token === undefined ? undefined : parseTable(token);
+      if (known === null) continue;
+      // What came since may have had another name; the log will tell.
+      if (known === undefined && !fresh) {
+        newcomers.push({ database: schema.database, table: schema.name });
+        continue;
+      }
+      // An index that goes may take a key along; whether it can is known where the key is that of today.
+      const sameKey = known === undefined || keyOf(known.schema) === keyOf(schema);
+      tables.set(origin, known?.schema ?? schema, standIn || !sameKey);
       const progress = this.#options.progress.table(origin);
       progress.estimatedRows = estimatedRows;
       progress.state = known?.state === 'following' ? 'following' : 'waiting';
-      if (known === null) set.set(tableEntry(origin), formatTable(schema, 'copying'));
+      if (known === undefined) set.set(tableEntry(origin), formatTable(schema, 'copying'));
       if (known?.state !== 'following')
-        copies.set(origin, new TableCopy(current, storedRanges(entries, origin, start, server)));
+        copies.set(origin, new TableCopy(known?.schema ?? schema, storedRanges(entries, origin, start, server)));
     }
-    this.#restoreDropped(tables, entries);
-    if (set.size === 0) return { tables, copies, first: null };
-    return { tables, copies, first: { set: fresh ? set.set(streamEntry, formatPosition(start)) : set, drop: [] } };
+    this.#restoreOthers(tables, tokens);
+    if (old) for (const [origin, token] of tokens) set.set(tableEntry(origin), token);
+    if (set.size === 0) return { copies, first: null, newcomers };
+    if (fresh) set.set(streamEntry, formatPosition(start));
+    return { copies, first: { set, drop: old ? [everyTable] : [] }, newcomers };
   }
 
-  /** Tables that the log still speaks of although they are gone by now. */
-  #restoreDropped(tables: Tables, entries: ReadonlyMap<string, string>): void {
-    for (const [name, token] of entries) {
-      if (!name.startsWith(tableEntry(''))) continue;
-      const { schema } = parseTable(token);
-      if (tables.get(schema.origin) === undefined && this.#captures(schema.database, schema.name))
-        tables.set(schema.origin, schema);
+  /** Tables that the log still speaks of although they are gone by now, and those that are left out. */
+  #restoreOthers(tables: Tables, tokens: ReadonlyMap<string, string>): void {
+    for (const [origin, token] of tokens) {
+      const stored = parseTable(token);
+      if (stored === null) tables.leaveOut(origin);
+      else if (tables.get(origin) === undefined && this.#captures(stored.schema.database, stored.schema.name))
+        tables.set(origin, stored.schema);
     }
   }
 
-  async #readSchemas(
-    session: Session,
-    server: Server,
-    named: readonly NamedTable[],
-    signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, TableSchema>> {
-    const wanted = new Set(named.map(({ database, table }) => `${database}.${table}`));
-    const found = await readCatalog(session, server, (database, table) => wanted.has(`${database}.${table}`), signal);
-    return new Map(found.map(({ schema }) => [schema.origin, schema]));
+  #noTables(): LockstepError {
+    const message = `${this.#address.where}: no table matches ${this.#options.tables.join(', ')}`;
+    return new LockstepError('SOURCE_NO_TABLES', message, {
+      fix: 'check source.tables (database.table, * allowed) and that the account may SELECT from them',
+    });
   }
 
   /**
@@ -215,6 +238,23 @@ export class MysqlSource implements Source {
   #identity(): string {
     return `${this.#options.pipeline}/${this.#options.target}`;
   }
+}
+
+/** What became of the tables between the catalog that the target was prepared with and the one behind the first position. */
+function changesSince(prepared: readonly CatalogTable[], now: readonly CatalogTable[], { place }: Position): Change[] {
+  const at = { committedAtMs: Date.now(), gtid: null, file: place.file, offset: place.offset, serverId: 0 };
+  const known = new Map(prepared.map(({ schema }) => [schema.origin, schema]));
+  return now.flatMap(({ schema: after }): Change[] => {
+    const before = known.get(after.origin) ?? null;
+    return before?.fingerprint === after.fingerprint ? [] : [{ kind: 'schema', before, after, statement: '', at }];
+  });
+}
+
+interface Restored {
+  readonly catalog: readonly CatalogTable[];
+  readonly entries: ReadonlyMap<string, string>;
+  readonly start: Position;
+  readonly server: Server;
 }
 
 /** Ranges of an earlier run; a place on another server says nothing here, so the end of this server's log as it is now stands for it. */

@@ -1,11 +1,14 @@
 import type { Batch, Change, Checkpoint, Lane } from '../../core/contracts.ts';
-import { LockstepError } from '../../core/errors.ts';
 import type { Progress } from '../../core/progress.ts';
 import { untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
+import { behind } from './behind.ts';
 import type { Piece } from './binlog/reader.ts';
-import { classify, type NamedTable } from './ddl.ts';
+import type { NamedTable } from './ddl.ts';
 import type { Dump } from './dump.ts';
+import { Gathered } from './gathered.ts';
+import { Reshaping } from './reshaping.ts';
+import { SchemaChanges, type SchemaChangesOptions, type TableNow } from './schema/schema-changes.ts';
 import type { Copier } from './snapshot/copier.ts';
 import type { Gate } from './snapshot/gate.ts';
 import type { TableCopy } from './snapshot/table-copy.ts';
@@ -22,12 +25,26 @@ export interface StreamOptions {
   readonly progress: Progress;
   /** The entries that make a new pipeline's beginning durable; null where the target holds them already. */
   readonly first: Checkpoint | null;
-  /** Reads the schemas of the named tables as they are now; a table that is gone is missing. */
-  readonly readSchemas: (named: readonly NamedTable[]) => Promise<ReadonlyMap<string, TableSchema>>;
-  /** The end of the log now; with `caught-up` the stream ends there once the copy is consistent. */
-  readonly readEnd: (() => Promise<Place>) | null;
+  /** What is to be done to tables of the target that were prepared before the first position was known. */
+  readonly firstChanges: readonly Change[];
+  /** Captured tables that were there when reading began and of which the target knows nothing. */
+  readonly newcomers: readonly NamedTable[];
+  readonly schemaChanges: Pick<SchemaChangesOptions, 'flavour' | 'policies' | 'movesTables' | 'changesKeys'> & {
+    /** What the server says of its tables now. */
+    readonly catalog: CatalogNow;
+  };
+  /** The end of the log now. */
+  readonly readEnd: () => Promise<Place>;
+  /** With `caught-up` the stream ends where the log ended when reading began, once the copy is consistent. */
+  readonly until: 'caught-up' | null;
   /** Keeps the control session alive and finds out when it is lost. */
   readonly ping: () => Promise<void>;
+}
+
+/** Schemas as the server has them now, once everything up to the transaction, if one is named, can be seen there. */
+export interface CatalogNow {
+  read(named: readonly NamedTable[], upTo: Piece | null): Promise<ReadonlyMap<string, TableNow>>;
+  charset(database: string): Promise<string | null>;
 }
 
 const takeBytes = 1024 * 1024;
@@ -38,19 +55,17 @@ const pingMs = 10_000;
 /** The lane of the binlog: changes in commit order, held back where a chunk of the snapshot must be durable first. */
 export class Stream {
   readonly started = Promise.withResolvers<void>();
+  /** True once the lane has ended. */
+  ended = false;
   readonly #options: StreamOptions;
   readonly #signal: AbortSignal;
   #position: Position;
   #underWay: Piece | null = null;
   #stored: string;
   #storedAtMs = 0;
-  #entries = new Map<string, string>();
-  #drops: string[] = [];
-  /** Called once the next batch is durable. */
-  #whenDurable: (() => void)[] = [];
+  readonly #gathered = new Gathered();
+  readonly #reshaping: Reshaping;
   readonly #pending = new Map<Checkpoint, () => void>();
-  #changes: Change[] = [];
-  #bytes = 0;
   #end: Place | null = null;
   #pingedAtMs = Date.now();
 
@@ -60,6 +75,7 @@ export class Stream {
     this.#position = options.start;
     this.#stored = options.first === null ? formatPosition(options.start) : '';
     if (options.first === null) this.started.resolve();
+    this.#reshaping = new Reshaping({ ...options, gathered: this.#gathered, signal });
   }
 
   /** Behind the last transaction that was handed on in whole. */
@@ -89,16 +105,24 @@ export class Stream {
 
   async *#batches(): AsyncGenerator<Batch> {
     const { dump, first } = this.#options;
-    if (first !== null) yield this.#batch([], first, 0);
+    if (first !== null) yield this.#batch(this.#options.firstChanges, first, 0);
     await untilAborted(this.#signal, this.started.promise);
+    const begun = await this.#options.readEnd();
     for (;;) {
       const pieces = dump.reader.take(takeBytes);
       for (const piece of pieces) yield* this.#piece(piece);
       this.#advance();
+      if (this.#options.tables.passesUnknown && this.#hasReached(begun)) await this.#join();
+      if (this.#contradicted().length > 0) {
+        yield* this.#flush('all');
+        await this.#copyAnew(this.#contradicted());
+      }
       this.#finishCopies();
       yield* this.#flush('worthwhile');
       if (await this.#isAtEnd()) {
         yield* this.#flush('all');
+        this.ended = true;
+        this.#options.copier.moved.notify();
         return;
       }
       if (pieces.length === 0) await this.#more();
@@ -108,13 +132,14 @@ export class Stream {
   async *#piece(piece: Piece): AsyncGenerator<Batch> {
     const { gate } = this.#options;
     // A change of a whole table begins its batch, so that a target without transactions need not do what stands before it again.
-    if (piece.ddl !== null || !gate.passes(piece)) yield* this.#flush('all');
+    const reshapes = piece.ddl !== null || this.#options.tables.isDescribed(piece.changes);
+    if (reshapes || !gate.passes(piece)) yield* this.#flush('all');
     while (!gate.passes(piece)) await gate.opened.wait(this.#signal);
     this.#underWay = piece;
     await this.#take(piece);
     if (piece.ddl !== null) await this.#define(piece, piece.ddl);
     if (piece.end === null) {
-      if (piece.ddl === null) yield this.#batch(this.#takeChanges(), null, piece.bytes);
+      if (piece.ddl === null) yield this.#batch(this.#gathered.takeChanges(), null, this.#gathered.takeBytes());
       return;
     }
     this.#position = behind(this.#position, piece, piece.end);
@@ -123,109 +148,53 @@ export class Stream {
 
   /** Adds the piece's changes but those that the copy of their table shows. */
   async #take(piece: Piece): Promise<void> {
-    this.#bytes += piece.bytes;
+    const gathered = this.#gathered;
+    gathered.bytes += piece.bytes;
     for (const [origin, error] of piece.unread)
       if (this.#options.copies.get(origin)?.holds(piece) !== true) throw error;
+    let settled: TableSchema | null = null;
     for (const change of piece.changes) {
-      const copy =
-        change.kind === 'marker' || change.kind === 'schema' || this.#options.copies.size === 0
-          ? undefined
-          : this.#options.copies.get(change.table.origin);
-      if (copy !== undefined && copy.schema.key.length > 0 && copy.holds(piece)) continue;
-      if (copy !== undefined && copy.schema.key.length === 0) {
-        const fate = copy.keylessFate(piece);
-        if (fate === 'again') await this.#restart(copy, copy.schema);
+      if (change.kind !== 'marker' && change.kind !== 'schema' && change.table !== settled) {
+        const { table } = change;
+        let fate = this.#fate(piece, table);
+        if (fate === 'described') {
+          await this.#reshaping.describe(this.#options.tables.get(table.origin) ?? table, table, piece.at);
+          fate = this.#fate(piece, table);
+        }
+        if (fate === 'again') await this.#reshaping.readAgain(table.origin);
         if (fate !== 'apply') continue;
+        settled = this.#options.copies.size === 0 ? table : null;
       }
-      this.#changes.push(change);
+      gathered.push(change);
     }
+  }
+
+  /** `described`: the log has told that the table is not as it was known. `drop`: the table's copy shows the row. */
+  #fate(piece: Piece, table: TableSchema): 'apply' | 'drop' | 'again' | 'described' {
+    const { copies, tables } = this.#options;
+    const copy = copies.size === 0 ? undefined : copies.get(table.origin);
+    const keyless = copy !== undefined && copy.schema.key.length === 0;
+    if (copy !== undefined && !keyless && copy.holds(piece)) return 'drop';
+    if (tables.get(table.origin) !== table) return 'described';
+    return keyless ? copy.keylessFate(piece) : 'apply';
   }
 
   async #define(piece: Piece, ddl: NonNullable<Piece['ddl']>): Promise<void> {
-    const { tables } = this.#options;
-    const statement = classify(ddl.statement, ddl.database);
-    const named =
-      'tables' in statement ? statement.tables.filter(({ database, table }) => tables.captures(database, table)) : [];
-    if (statement.kind === 'drop-database') this.#refuseDropDatabase(statement.database);
-    if (named.length === 0) return;
-    if (statement.kind === 'unlogged')
-      throw schemaChange(ddl.statement, named, 'adds or removes rows without logging them, in a table');
-    if (statement.kind === 'rename') throw schemaChange(ddl.statement, named, 'renames a table');
-    const now = statement.kind === 'truncate' ? null : await this.#schemasAfter(statement.kind, named);
-    for (const { database, table } of named) {
-      const origin = `${database}.${table}`;
-      const before = tables.get(origin) ?? null;
-      if (now === null) {
-        if (before !== null) await this.#reshape(origin, { kind: 'truncate', table: before, at: piece.at }, before);
-        continue;
-      }
-      const after = now.get(origin) ?? null;
-      const change = { kind: 'schema', statement: ddl.statement, at: piece.at } as const;
-      const replaced = statement.kind === 'replace' && before !== null;
-      if (replaced) await this.#reshape(origin, { ...change, before, after: null }, null);
-      const old = replaced ? null : before;
-      if (old?.fingerprint === after?.fingerprint) continue;
-      await this.#reshape(origin, { ...change, before: old, after }, after);
-    }
-  }
-
-  /** The catalog may have a table again that is dropped here: what the log says of it counts. */
-  async #schemasAfter(kind: string, named: readonly NamedTable[]): Promise<ReadonlyMap<string, TableSchema>> {
-    return kind === 'drop' ? new Map() : this.#options.readSchemas(named);
-  }
-
-  /** Emits a change of a whole table; a copy that is not consistent starts over from nothing, for its rows have another shape now or are gone. */
-  async #reshape(origin: string, change: Change, after: TableSchema | null): Promise<void> {
-    const { copies, tables } = this.#options;
-    const copy = copies.get(origin);
-    if (copy !== undefined) await this.#restart(copy, after);
-    tables.set(origin, after);
-    this.#changes.push(change);
-    if (copy !== undefined && after !== null && change.kind === 'schema')
-      this.#changes.push({ kind: 'truncate', table: after, at: change.at });
-    if (after === null) this.#forget(tableEntry(origin));
-    else this.#entries.set(tableEntry(origin), formatTable(after, copies.has(origin) ? 'copying' : 'following'));
-  }
-
-  /** Drops an entry. Dropping goes by prefix: entries of tables whose names only begin like this one's are set again. */
-  #forget(entry: string): void {
-    const { copies, tables } = this.#options;
-    this.#drops.push(entry);
-    this.#entries.delete(entry);
-    for (const table of tables.all()) {
-      const name = tableEntry(table.origin);
-      if (name !== entry && name.startsWith(entry))
-        this.#entries.set(name, formatTable(table, copies.has(table.origin) ? 'copying' : 'following'));
-    }
-  }
-
-  async #restart(copy: TableCopy, schema: TableSchema | null): Promise<void> {
-    const { copies, copier, gate } = this.#options;
-    const { origin } = copy.schema;
-    copy.pause();
-    while (copy.inFlight > 0) await gate.opened.wait(this.#signal);
-    this.#drops.push(`range/${origin}/`);
-    if (schema === null) {
-      copies.delete(origin);
-      copier.moved.notify();
-      return;
-    }
-    copy.restart(schema);
-    // While a later restart is on its way the copy stays paused: what is copied before that is durable would be wiped by it.
-    this.#whenDurable.push(() => {
-      copy.resume();
-      copier.moved.notify();
+    const { tables, schemaChanges, readEnd } = this.#options;
+    const changes = new SchemaChanges({
+      ...schemaChanges,
+      known: tables,
+      catalog: {
+        charset: (database) => schemaChanges.catalog.charset(database),
+        read: async (named) => {
+          const now = await schemaChanges.catalog.read(named, piece);
+          const end = piece.end === null ? null : await readEnd();
+          return { tables: now, atPlace: end !== null && piece.end !== null && comparePlaces(piece.end, end) >= 0 };
+        },
+      },
     });
-  }
-
-  #refuseDropDatabase(database: string): void {
-    const gone = [...this.#options.tables.all()].filter((table) => table.origin.startsWith(`${database}.`));
-    if (gone.length > 0)
-      throw schemaChange(
-        `DROP DATABASE ${database}`,
-        gone.map((table) => ({ database, table: table.name })),
-        'drops a database',
-      );
+    const cause = { at: piece.at, statement: ddl.statement };
+    for (const effect of await changes.effects(ddl)) await this.#reshaping.apply(effect, cause);
   }
 
   /** Between transactions the log's place may move on past events that are nothing to us. */
@@ -241,8 +210,8 @@ export class Stream {
       const { high } = copy;
       if (!copy.isRead || (high !== null && comparePlaces(this.#position.place, high) < 0)) continue;
       copies.delete(origin);
-      this.#drops.push(`range/${origin}/`);
-      this.#entries.set(tableEntry(origin), formatTable(tables.get(origin) ?? copy.schema, 'following'));
+      this.#gathered.dropEntries(`range/${origin}/`);
+      this.#gathered.setEntry(tableEntry(origin), formatTable(tables.get(origin) ?? copy.schema, 'following'));
       progress.table(origin).state = 'following';
       copier.moved.notify();
     }
@@ -255,37 +224,63 @@ export class Stream {
    */
   *#flush(what: 'worthwhile' | 'all'): Generator<Batch> {
     if (this.#underWay !== null) return;
-    const bare = this.#changes.length === 0 && this.#entries.size === 0 && this.#drops.length === 0;
-    if (bare && what === 'worthwhile' && Date.now() - this.#storedAtMs < bareCheckpointMs) return;
+    const gathered = this.#gathered;
+    if (gathered.isBare && what === 'worthwhile' && Date.now() - this.#storedAtMs < bareCheckpointMs) return;
     const token = formatPosition(this.#position);
-    if (bare && token === this.#stored) return;
+    if (gathered.isBare && token === this.#stored) return;
     this.#stored = token;
     this.#storedAtMs = Date.now();
-    const checkpoint = { set: new Map([...this.#entries, [streamEntry, token]]), drop: this.#drops };
-    const durable = this.#whenDurable;
-    if (durable.length > 0) this.#pending.set(checkpoint, () => durable.forEach((call) => call()));
-    this.#entries = new Map();
-    this.#drops = [];
-    this.#whenDurable = [];
-    yield this.#batch(this.#takeChanges(), checkpoint, this.#bytes);
-  }
-
-  #takeChanges(): Change[] {
-    const changes = this.#changes;
-    this.#changes = [];
-    return changes;
+    const { checkpoint, durable } = gathered.takeCheckpoint(streamEntry, token);
+    if (durable !== null) this.#pending.set(checkpoint, durable);
+    yield this.#batch(gathered.takeChanges(), checkpoint, gathered.takeBytes());
   }
 
   #batch(changes: readonly Change[], checkpoint: Checkpoint | null, bytes: number): Batch {
-    this.#bytes = 0;
     return { changes, checkpoint, bytes, copying: new Set(this.#options.copies.keys()), barrier: null };
   }
 
+  /** Tables that the log has not told of until where it ended when reading began are new to the pipeline: they are copied. */
+  async #join(): Promise<void> {
+    const { tables, newcomers } = this.#options;
+    tables.passesUnknown = false;
+    const unknown = newcomers.filter(({ database, table }) => {
+      const origin = `${database}.${table}`;
+      return tables.get(origin) === undefined && !tables.isLeftOut(origin);
+    });
+    if (unknown.length > 0) await this.#copyAnew(unknown);
+  }
+
+  /**
+   * Tables that have another shape than the log has told of, all of it: a schema read ahead of the stream's first position may have held what
+   * the log then told of under another name.
+   */
+  #contradicted(): NamedTable[] {
+    const copies = [...this.#options.copies.values()].filter(({ contradiction }) => contradiction !== null);
+    return copies.map(({ schema }) => ({ database: schema.database, table: schema.name }));
+  }
+
+  /** Copies tables as the server has them now, into tables of the target that are emptied and have that shape. */
+  async #copyAnew(named: readonly NamedTable[]): Promise<void> {
+    const { tables, schemaChanges, progress } = this.#options;
+    const now = await schemaChanges.catalog.read(named, null);
+    const { place } = this.#position;
+    const at = { committedAtMs: Date.now(), gtid: null, file: place.file, offset: place.offset, serverId: 0 };
+    for (const { schema, standIn } of now.values()) {
+      const before = tables.get(schema.origin) ?? null;
+      await this.#reshaping.apply({ kind: 'copy', before, after: schema, standIn }, { at, statement: '' });
+    }
+    progress.phase = 'copying';
+  }
+
+  #hasReached(place: Place): boolean {
+    return !this.#options.dump.reader.insideTransaction && comparePlaces(this.#position.place, place) >= 0;
+  }
+
   async #isAtEnd(): Promise<boolean> {
-    const { readEnd, copies, dump } = this.#options;
-    if (readEnd === null || copies.size > 0) return false;
+    const { readEnd, until, copies } = this.#options;
+    if (until === null || copies.size > 0 || this.#options.tables.passesUnknown) return false;
     this.#end ??= await readEnd();
-    return !dump.reader.insideTransaction && comparePlaces(this.#position.place, this.#end) >= 0;
+    return this.#hasReached(this.#end);
   }
 
   /** Waits for more of the log, a copy that moved on, or the time to store an idle position. */
@@ -302,38 +297,9 @@ export class Stream {
         if (!woken.signal.aborted) throw error;
       });
     try {
-      await Promise.race([quiet(dump.wire.arrived(signal)), quiet(copier.moved.wait(signal))]);
+      await Promise.race([quiet(dump.reader.arrived(signal)), quiet(copier.moved.wait(signal))]);
     } finally {
       woken.abort(new Error('woken by something else'));
     }
   }
-}
-
-/** The position behind a transaction that ends at `place`. The set is shared: it only grows, and tokens are made from it at once. */
-function behind(position: Position, piece: Piece, place: Place): Position {
-  const { source, number, gtid } = piece.id;
-  if (position.by === 'gtid' && source !== null) {
-    position.set.add(source, number);
-    return { ...position, place };
-  }
-  if (position.by === 'domain' && source !== null) {
-    const server = Number(gtid?.split('-')[1] ?? 0);
-    return {
-      ...position,
-      domains: new Map([...position.domains, [Number(source), { server, sequence: number }]]),
-      place,
-    };
-  }
-  return { ...position, place };
-}
-
-function schemaChange(statement: string, named: readonly NamedTable[], what: string): LockstepError {
-  const tables = named.map(({ database, table }) => `${database}.${table}`).join(', ');
-  return new LockstepError(
-    'SOURCE_SCHEMA_CHANGE',
-    `a statement ${what} that is captured (${tables}): ${statement.slice(0, 200)}`,
-    {
-      fix: 'make the same change in the target, then resync the table',
-    },
-  );
 }

@@ -4,7 +4,7 @@ import { untilAborted } from '../../core/signals.ts';
 
 const maxPacket = 0xffffff;
 
-/** A packet's payload: `bytes[start, end)`, valid until the next packet is asked for. */
+/** A packet's payload: `bytes[start, end)`. The object is used again for the next packet, the bytes are not. */
 export interface Packet {
   bytes: Buffer;
   start: number;
@@ -23,8 +23,11 @@ export class Wire {
   readonly #onHeard: () => void;
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
-  #pieces: Buffer[] = [];
-  #pieceBytes = 0;
+  /** What has come behind `#bytes`. */
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  /** The first packets of a payload of several. */
+  #parts: Buffer[] = [];
   #failure: LockstepError | null = null;
   #wake: (() => void) | null = null;
 
@@ -48,24 +51,35 @@ export class Wire {
     this.#socket.write(Buffer.concat([header, payload]));
   }
 
-  /** Moves on to the next packet if it has arrived in whole. */
+  /** Moves on to the next packet if it has arrived in whole. A payload of 16 MB or more comes as several packets, the last one shorter. */
   next(): boolean {
     for (;;) {
-      const length = this.#lengthAt(this.#at);
-      if (length < 0) {
-        if (!this.#more(4)) return false;
-      } else if (length === maxPacket) {
-        return this.#joined();
-      } else if (this.#at + 4 + length > this.#bytes.length) {
-        if (!this.#more(4 + length)) return false;
-      } else {
-        this.packet.bytes = this.#bytes;
-        this.packet.start = this.#at + 4;
-        this.#at += 4 + length;
-        this.packet.end = this.#at;
+      const at = this.#at;
+      const length = this.#lengthAt(at);
+      const end = at + 4 + Math.max(0, length);
+      if (length < 0 || end > this.#bytes.length) {
+        if (!this.#more(end - at)) return false;
+        continue;
+      }
+      this.#at = end;
+      if (length === maxPacket) this.#parts.push(this.#bytes.subarray(at + 4, end));
+      else {
+        this.#take(at + 4, end);
         return true;
       }
     }
+  }
+
+  #take(start: number, end: number): void {
+    const { packet } = this;
+    packet.bytes = this.#bytes;
+    packet.start = start;
+    packet.end = end;
+    if (this.#parts.length === 0) return;
+    packet.bytes = Buffer.concat([...this.#parts, this.#bytes.subarray(start, end)]);
+    packet.start = 0;
+    packet.end = packet.bytes.length;
+    this.#parts = [];
   }
 
   /**
@@ -121,45 +135,36 @@ export class Wire {
     return bytes.length - at < 4 ? -1 : (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
   }
 
-  /** Takes in what the socket holds; true once `needed` bytes stand from `#at` on. Pieces are put together once, then. */
+  /** Goes on to the bytes that came next; false when they are not `needed` together with the rest of the present ones. */
   #more(needed: number): boolean {
     const rest = this.#bytes.length - this.#at;
-    while (rest + this.#pieceBytes < needed) {
+    while (rest + this.#waitingBytes < needed) {
       const piece = this.#socket.read() as Buffer | null;
       if (piece === null) return false;
       this.#onHeard();
-      this.#pieces.push(piece);
-      this.#pieceBytes += piece.length;
+      this.#waiting.push(piece);
+      this.#waitingBytes += piece.length;
     }
-    const [only] = this.#pieces;
-    const whole = rest === 0 && this.#pieces.length === 1 && only !== undefined;
-    this.#bytes = whole ? only : Buffer.concat([this.#bytes.subarray(this.#at), ...this.#pieces]);
-    this.#pieces = [];
-    this.#pieceBytes = 0;
+    this.#bytes = rest === 0 ? this.#shift(Number.MAX_SAFE_INTEGER) : this.#join(rest, needed);
     this.#at = 0;
     return true;
   }
 
-  /** A payload of 16 MB or more comes as several packets, the last one shorter. */
-  #joined(): boolean {
-    const parts: Buffer[] = [];
-    let at = this.#at;
-    for (;;) {
-      const length = this.#lengthAt(at);
-      const behind = at - this.#at + 4 + Math.max(0, length);
-      if (length < 0 || this.#at + behind > this.#bytes.length) {
-        if (!this.#more(behind)) return false;
-        return this.next();
-      }
-      parts.push(this.#bytes.subarray(at + 4, at + 4 + length));
-      at += 4 + length;
-      if (length < maxPacket) break;
-    }
-    const payload = Buffer.concat(parts);
-    this.packet.bytes = payload;
-    this.packet.start = 0;
-    this.packet.end = payload.length;
-    this.#at = at;
-    return true;
+  /** A packet that lies across pieces is put together, it alone. */
+  #join(rest: number, needed: number): Buffer {
+    const joined = Buffer.allocUnsafeSlow(needed);
+    this.#bytes.copy(joined, 0, this.#at);
+    for (let length = rest; length < needed;) length += this.#shift(needed - length).copy(joined, length);
+    return joined;
+  }
+
+  /** Up to `most` bytes of the piece that waits longest. */
+  #shift(most: number): Buffer {
+    const piece = this.#waiting[0] ?? Buffer.alloc(0);
+    if (piece.length > most) this.#waiting[0] = piece.subarray(most);
+    else this.#waiting.shift();
+    const taken = piece.subarray(0, most);
+    this.#waitingBytes -= taken.length;
+    return taken;
   }
 }

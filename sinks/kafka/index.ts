@@ -3,6 +3,7 @@ import { openCluster } from '../../codec/kafka/cluster.ts';
 import { openRegistry } from '../../codec/kafka/open-registry.ts';
 import { checkKafka, failedCheck } from './check.ts';
 import { clusterOptions, DEFAULT_PARTITIONS, registryOptions, type KafkaTargetOptions } from './options.ts';
+import { foreseeMessages } from './foresee.ts';
 import { planTables } from './plan.ts';
 import { KafkaTarget } from './target.ts';
 
@@ -36,6 +37,8 @@ export const kafka: TargetPlugin<KafkaTargetOptions> = {
       await cluster.close();
     }
   },
+
+  foresee: (options, changes) => Promise.resolve(foreseeMessages(options.pipeline, changes)),
 
   async plan(options, tables, signal) {
     const cluster = await openCluster(clusterOptions(options), signal);

@@ -1,4 +1,4 @@
-import type { Row } from '../../core/contracts.ts';
+import { sizeOfRow } from '../../core/row.ts';
 import type { KeyedWrite, Segment, UnkeyedWrite } from './fold.ts';
 
 /** The writes of one transaction. */
@@ -52,12 +52,5 @@ function cut<W extends Write>(writes: readonly W[], limits: Limits, sized: boole
 }
 
 function sizeOf(write: Write): number {
-  return ('row' in write ? rowSize(write.row) : 0) + ('before' in write ? rowSize(write.before) : 0);
-}
-
-/** About the bytes of a row's values. */
-function rowSize(row: Row): number {
-  let size = 0;
-  for (const value of row) size += typeof value === 'string' || value instanceof Uint8Array ? value.length + 8 : 8;
-  return size;
+  return ('row' in write ? sizeOfRow(write.row) : 0) + ('before' in write ? sizeOfRow(write.before) : 0);
 }

@@ -8,12 +8,13 @@ const number = /^[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?$/i;
 const escapes: Readonly<Record<string, string>> = { '0': '\0', b: '\b', n: '\n', r: '\r', t: '\t', Z: '\u001a' };
 
 /**
- * What a new column holds in the rows that are there, as BSON: the source fills them without a row event. The literal default, the
- * statement's time, or for NOT NULL the type's implicit default (MySQL manual, "Data Type Default Values"). Undefined, so that the field stays missing, where
- * it is NULL, generated, counted up, or an expression that only the source can compute.
+ * What a new column holds in the rows that are there, as BSON: the source fills them without a row event. The literal default, NULL, the
+ * statement's time, or for NOT NULL the type's implicit default (MySQL manual, "Data Type Default Values"). Undefined, so that the field stays
+ * missing, where it is generated, counted up, or an expression that only the source can compute.
  */
 export function fillOf(column: Column, where: string, atMs: number): unknown {
   if (column.generated !== null || column.autoIncrement) return undefined;
+  if (column.nullable && isNull(column)) return null;
   const value = fillValue(column, atMs);
   if (value === null) return undefined;
   try {
@@ -24,9 +25,14 @@ export function fillOf(column: Column, where: string, atMs: number): unknown {
   }
 }
 
+function isNull(column: Column): boolean {
+  return /^null$/i.test(column.default?.trim() ?? 'NULL');
+}
+
+/** Null where only the source knows. */
 function fillValue(column: Column, atMs: number): Value {
-  const source = column.default?.trim() ?? 'NULL';
-  if (/^null$/i.test(source)) return column.nullable ? null : implicit(column);
+  if (isNull(column)) return implicit(column);
+  const source = column.default?.trim() ?? '';
   if (now.test(source)) return moment(column, atMs);
   if (number.test(source)) return canonical(column, source);
   const bits = /^b'([01]+)'$/i.exec(source)?.[1];

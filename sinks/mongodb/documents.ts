@@ -1,6 +1,7 @@
 import type { Document } from 'mongodb';
 import { ObjectId } from 'mongodb';
 import type { Row, Value } from '../../core/contracts.ts';
+import { valueAt } from '../../core/row.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { needsMap } from './json.ts';
 import { type Convert, converter } from './values.ts';
@@ -61,9 +62,9 @@ function compile(table: TableSchema): Documents {
 type Fields = readonly (readonly [name: string, index: number])[];
 
 function convertAt(row: Row, index: number, converts: readonly Convert[]): unknown {
-  const value = row[index];
+  const value = valueAt(row, index);
   const convert = converts[index];
-  return value === null || value === undefined || convert === undefined ? null : convert(value);
+  return value === null || convert === undefined ? null : convert(value);
 }
 
 function fillObject(document: Document, row: Row, fields: Fields, converts: readonly Convert[]): Document {
@@ -92,7 +93,10 @@ function matchAll(row: Row, fields: Fields, converts: readonly Convert[]): Docum
 function compileId(table: TableSchema, names: readonly string[], converts: readonly Convert[]): (row: Row) => unknown {
   const parts = table.key.map((index) => {
     const text = table.columns[index]?.type.kind === 'set';
-    return { name: names[index] ?? '', convert: (row: Row) => (text ? row[index] : convertAt(row, index, converts)) };
+    return {
+      name: names[index] ?? '',
+      convert: (row: Row) => (text ? valueAt(row, index) : convertAt(row, index, converts)),
+    };
   });
   const [first] = parts;
   if (parts.length === 1 && first !== undefined) return first.convert;
@@ -107,18 +111,18 @@ function compileId(table: TableSchema, names: readonly string[], converts: reado
 
 function compileKey(key: readonly number[]): (row: Row) => RowKey {
   const [only] = key;
-  if (key.length === 1 && only !== undefined) return (row) => keyPart(row[only]);
+  if (key.length === 1 && only !== undefined) return (row) => keyPart(valueAt(row, only));
   return (row) => {
     let text = '';
     for (const index of key) {
-      const part = String(keyPart(row[index]));
+      const part = String(keyPart(valueAt(row, index)));
       text += `${String(part.length)}:${part}`;
     }
     return text;
   };
 }
 
-function keyPart(value: Value | undefined): RowKey {
+function keyPart(value: Value): RowKey {
   if (value instanceof Uint8Array)
     return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1');
   return value ?? '';

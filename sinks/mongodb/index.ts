@@ -1,7 +1,13 @@
 import type { TargetPlugin } from '../../core/plugin.ts';
 import { checkTarget } from './check.ts';
+import { foreseeUpdates } from './foresee.ts';
 import { planTables } from './plan.ts';
 import { openTarget } from './target.ts';
 
 /** MongoDB 5.0 and newer as a target: one document per row, one collection per table. */
-export const mongodb: TargetPlugin = { open: openTarget, check: checkTarget, plan: planTables };
+export const mongodb: TargetPlugin = {
+  open: openTarget,
+  check: checkTarget,
+  plan: planTables,
+  foresee: foreseeUpdates,
+};

@@ -1,7 +1,8 @@
 import type { Collection, Db, Document } from 'mongodb';
 import { LockstepError } from '../../core/errors.ts';
-import type { TableSchema } from '../../core/table.ts';
+import type { Column, TableSchema } from '../../core/table.ts';
 import { type Connection, durable } from './connect.ts';
+import { conversion } from './conversion.ts';
 import { fillOf } from './defaults.ts';
 import { collectionOf } from './destination.ts';
 import { isDoneAlready } from './errors.ts';
@@ -37,10 +38,7 @@ export async function truncate(collection: Collection): Promise<void> {
  * Makes the same of the collections as the change made of the table. Documents have no fixed shape, so only names and the values of new
  * columns matter; a new type shows in the rows written from then on. Errors: TARGET_UNSUPPORTED, TARGET_SCHEMA.
  */
-export async function applySchemaChange(
-  connection: Connection,
-  { before, after, statement, at }: SchemaChange,
-): Promise<void> {
+export async function applySchemaChange(connection: Connection, { before, after, at }: SchemaChange): Promise<void> {
   if (after === null) {
     if (before !== null)
       await collectionOf(connection, before).collection.drop({ writeConcern: durable }).catch(passWhenDone);
@@ -52,13 +50,17 @@ export async function applySchemaChange(
   const create = (): Promise<void> =>
     createCollection(connection.client.db(collection.dbName), collection.collectionName);
   if (before === null) return create();
-  const renamed = renamedColumns(before, after, statement);
-  requireSameKey(before, after, renamed);
+  const renamed = renamedColumns(before, after);
   const from = collectionOf(connection, before);
+  // A collection without documents has no _id that would have to change.
+  if (!hasSameKey(before, after, renamed) && (await from.collection.findOne({})) !== null) throw keyChanged(after);
   if (from.place !== place) await renameCollection(connection, from, { place, collection });
   await create();
-  for (const update of columnUpdates(before, after, renamed, at.committedAtMs))
-    await collection.updateMany(update.filter, [update.stage]);
+  const updates = [
+    ...columnUpdates(before, after, renamed, at.committedAtMs),
+    ...(await conversions(collection, before, after)),
+  ];
+  for (const update of updates) await collection.updateMany(update.filter, [update.stage]);
 }
 
 interface Update {
@@ -80,10 +82,42 @@ function columnUpdates(
   for (const name of old) if (!now.has(name) && !renamed.has(name)) updates.push(dropField(name));
   for (const column of after.columns) {
     if (old.has(column.name) || arrived.has(column.name)) continue;
-    const fill = fillOf(column, `${after.origin}.${column.name}`, atMs);
+    const fill = holdsNull(column) ? null : fillOf(column, `${after.origin}.${column.name}`, atMs);
     if (fill !== undefined) updates.push(addField(column.name, fill));
   }
   return updates;
+}
+
+/** Values whose type has changed, anew. Errors: TARGET_UNSUPPORTED where they cannot be and documents have them. */
+async function conversions(collection: Collection, before: TableSchema, after: TableSchema): Promise<Update[]> {
+  const old = new Map(before.columns.map((column) => [column.name, column]));
+  const updates: Update[] = [];
+  for (const column of after.columns) {
+    const was = old.get(column.name);
+    const convert = was === undefined ? 'stay' : conversion(was.type, column.type);
+    if (convert === 'stay') continue;
+    const value = field(column.name);
+    const filter = { $expr: { $gt: [value, null] } };
+    if (convert !== null) updates.push({ filter, stage: setField(column.name, convert(value)) });
+    else if ((await collection.findOne(filter)) !== null) throw unconvertible(after, column, was?.declared ?? '');
+  }
+  return updates;
+}
+
+/** A new column without a default is NULL in every row, and there as in rows that are written. */
+function holdsNull({ nullable, default: value, generated, autoIncrement }: Column): boolean {
+  return nullable && value === null && generated === null && !autoIncrement;
+}
+
+function setField(name: string, value: unknown): Document {
+  return { $replaceWith: { $setField: { field: { $literal: name }, input: '$$ROOT', value } } };
+}
+
+function unconvertible(table: TableSchema, column: Column, was: string): LockstepError {
+  const message = `column ${column.name} of ${table.origin} is ${column.declared} now, was ${was}, and what its values became is not in the binlog`;
+  return new LockstepError('TARGET_UNSUPPORTED', message, {
+    fix: `rewrite the field in the documents of ${table.name} by hand and start again, or drop the collection and copy the table again`,
+  });
 }
 
 function renameField(from: string, to: string): Update {
@@ -98,10 +132,7 @@ function dropField(name: string): Update {
 }
 
 function addField(name: string, value: unknown): Update {
-  const stage = {
-    $replaceWith: { $setField: { field: { $literal: name }, input: '$$ROOT', value: { $literal: value } } },
-  };
-  return { filter: { $expr: isMissing(name) }, stage };
+  return { filter: { $expr: isMissing(name) }, stage: setField(name, { $literal: value }) };
 }
 
 function field(name: string): Document {
@@ -112,16 +143,17 @@ function isMissing(name: string): Document {
   return { $eq: [{ $type: field(name) }, 'missing'] };
 }
 
-/** An `_id` never changes: a new key would be a new document for every row. */
-function requireSameKey(before: TableSchema, after: TableSchema, renamed: ReadonlyMap<string, string>): void {
+/** Whether every row keeps its `_id`. */
+function hasSameKey(before: TableSchema, after: TableSchema, renamed: ReadonlyMap<string, string>): boolean {
   const old = keyShape(before, (name) => renamed.get(name) ?? name);
-  if (
-    old === keyShape(after, (name) => name) &&
-    (before.key.length === 1 || !before.key.some((index) => renamed.has(nameAt(before, index))))
-  )
-    return;
+  const named = before.key.length > 1 && before.key.some((index) => renamed.has(nameAt(before, index)));
+  return old === keyShape(after, (name) => name) && !named;
+}
+
+/** An `_id` never changes: a new key would be a new document for every row. */
+function keyChanged(after: TableSchema): LockstepError {
   const message = `the key of ${after.origin} has changed, and the _id of its documents cannot`;
-  throw new LockstepError('TARGET_UNSUPPORTED', message, {
+  return new LockstepError('TARGET_UNSUPPORTED', message, {
     fix: `drop the collection ${after.name} and copy the table again`,
   });
 }

@@ -15,6 +15,10 @@ export type SchemaChange = Change & { readonly kind: 'schema' };
 export interface Found {
   readonly tables: ReadonlyMap<string, ExistingTable>;
   readonly facts: ServerFacts;
+  /** True where the table has no rows, so that nothing in it has to become anything. */
+  readonly empty: boolean;
+  /** True where a table that has the new name of a renamed one has no rows: it was prepared for it. */
+  readonly free: boolean;
 }
 
 /**
@@ -30,15 +34,16 @@ export function alterStatements(change: SchemaChange, found: Found): string[] {
   const statements = moved ? moveStatements(before, after, found) : [];
   const existing = found.tables.get(placeKey(moved ? before : after));
   if (existing === undefined) return [createSchema(after.database), createTable(after, found.facts.geometry)];
-  return [...statements, ...reshape(change, after, existing, found.facts)];
+  return [...statements, ...reshape(change, after, existing, found)];
 }
 
 function moveStatements(before: TableSchema, after: TableSchema, found: Found): string[] {
-  if (found.tables.has(placeKey(after))) {
+  const taken = found.tables.has(placeKey(after));
+  if (taken && !found.free) {
     const message = `${before.origin} is renamed, and the target has both ${quoteTable(before)} and ${quoteTable(after)}`;
     throw new LockstepError('TARGET_UNSUPPORTED', message, { fix: `DROP TABLE the one of the two that is not wanted` });
   }
-  const statements: string[] = [];
+  const statements: string[] = taken ? [`DROP TABLE ${quoteTable(after)}`] : [];
   if (before.database !== after.database) {
     statements.push(
       createSchema(after.database),
@@ -59,13 +64,14 @@ interface Reshaping {
   readonly table: TableSchema;
   readonly existing: ExistingTable;
   readonly facts: ServerFacts;
+  readonly empty: boolean;
   readonly first: string[];
   readonly actions: string[];
   readonly last: string[];
 }
 
-function reshape(change: SchemaChange, table: TableSchema, existing: ExistingTable, facts: ServerFacts): string[] {
-  const work: Reshaping = { change, table, existing, facts, first: [], actions: [], last: [] };
+function reshape(change: SchemaChange, table: TableSchema, existing: ExistingTable, { facts, empty }: Found): string[] {
+  const work: Reshaping = { change, table, existing, facts, empty, first: [], actions: [], last: [] };
   const renamed = renamedColumn(change.before, table);
   if (renamed !== null && existing.columns.has(renamed.from.name) && !existing.columns.has(renamed.to.name))
     rename(work, renamed);
@@ -132,7 +138,7 @@ function dropColumns(work: Reshaping, renamed: string | null): void {
 
 function addColumn(work: Reshaping, column: Column): void {
   const fill = fillOf(column, work.change.at.committedAtMs);
-  const lost = fill === null && !(work.change.before === null && column.nullable);
+  const lost = fill === null && !work.empty && !(work.change.before === null && column.nullable);
   const definition = columnDefinition(column, work.facts.geometry, fill ?? undefined);
   if (lost) {
     const what = `adds column ${column.name}, whose values in the rows that are there are not in the binlog`;
@@ -182,6 +188,7 @@ function convert(work: Reshaping, old: Column, column: Column, wanted: string): 
   const name = quoteName(column.name);
   const using = conversion(old.type, column.type, name);
   if (using !== null) return using;
+  if (work.empty) return `NULL::${wanted}`;
   const statement = `ALTER TABLE ${quoteTable(work.table)} ALTER COLUMN ${name} TYPE ${wanted} USING ${name}::text::${wanted}`;
   throw unsupported(work, `changes column ${column.name} from ${old.declared} to ${column.declared}`, statement);
 }

@@ -2,19 +2,22 @@ import type { Batch, Change, RowChange } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import { type TableSchema, qualifiedName } from '../../core/table.ts';
 import { isRowChange } from '../../core/transform.ts';
-import { type SchemaChange, alterStatements } from './alter.ts';
+import { type Found, type SchemaChange, alterStatements } from './alter.ts';
 import { type ServerFacts, placeKey, readTables, selectTables } from './catalog.ts';
+import { copyRows, stageRows } from './copy.ts';
 import { Folded, keyOf } from './fold.ts';
 import { quoteTable } from './sql.ts';
 import type { Tables } from './tables.ts';
 import type { Transaction } from './transaction.ts';
-import { type TableWriter, copyRows, deleteText, exactText, insertText, stageRows, updateText } from './writer.ts';
+import { type TableWriter, deleteText, exactText, insertText, updateText } from './writer.ts';
 
 /** What one batch is applied with. */
 export interface Work {
   readonly transaction: Transaction;
   readonly tables: Tables;
   readonly facts: ServerFacts;
+  /** Makes whoever else creates tables wait for the end of the transaction. */
+  readonly lockCreation: string;
   readonly batch: Batch;
   readonly signal: AbortSignal;
 }
@@ -176,10 +179,28 @@ async function alter(work: Work, change: SchemaChange): Promise<void> {
   const { transaction, tables, facts, signal } = work;
   const { before, after } = change;
   const places = [before, after].filter((table) => table !== null);
+  if (before === null) await transaction.add(work.lockCreation, signal);
   const found = readTables(await transaction.query(selectTables(places), signal));
   tables.changed(before);
   if (after !== null) tables.claim(after);
-  for (const statement of alterStatements(change, { tables: found, facts })) await transaction.add(statement, signal);
+  const statements = await alterationOf(work, change, { tables: found, facts, empty: false, free: false });
+  for (const statement of statements) await transaction.add(statement, signal);
+}
+
+/** What rows cannot follow is no trouble where there are none: only then is it asked. */
+async function alterationOf({ transaction, signal }: Work, change: SchemaChange, found: Found): Promise<string[]> {
+  try {
+    return alterStatements(change, found);
+  } catch (error) {
+    if (!(error instanceof LockstepError) || error.code !== 'TARGET_UNSUPPORTED') throw error;
+    const hasRows = async (table: TableSchema | null): Promise<boolean> => {
+      if (table === null || !found.tables.has(placeKey(table))) return false;
+      const outcome = await transaction.query(`SELECT 1 FROM ${quoteTable(table)} LIMIT 1`, signal);
+      return (outcome?.rows.length ?? 0) > 0;
+    };
+    const [empty, free] = [!(await hasRows(change.before ?? change.after)), !(await hasRows(change.after))];
+    return alterStatements(change, { ...found, empty, free });
+  }
 }
 
 async function writerOf(work: Work, table: TableSchema): Promise<TableWriter> {

@@ -105,7 +105,8 @@ function fromServer(error: DatabaseError, scene: Scene): LockstepError {
     return checkpointMoved(cause, ` at ${scene.server}`);
   }
   const state = cause.sqlState;
-  const meaning = meanings[state] ?? meanings[state.slice(0, 2)];
+  // Two sessions that create the same at the same time: the catalog's own index refuses one of them.
+  const meaning = error.schema === 'pg_catalog' ? meanings['40'] : (meanings[state] ?? meanings[state.slice(0, 2)]);
   const place = placeOf(error);
   const said = speaking.test(state) ? `: ${error.message}` : '';
   const what = meaning?.what ?? 'the server refused a statement';

@@ -1,5 +1,6 @@
 import { LockstepError } from '../../core/errors.ts';
 import type { Row, RowChange, Value } from '../../core/contracts.ts';
+import { valueAt } from '../../core/row.ts';
 import type { TableSchema } from '../../core/table.ts';
 
 /** What a key is in a Map: equal for equal keys only. */
@@ -9,19 +10,19 @@ export type FoldKey = number | bigint | string | boolean;
 export function keyOf(table: TableSchema): ((row: Row) => FoldKey) | null {
   const [first, ...rest] = table.key;
   if (first === undefined) return null;
-  if (rest.length === 0) return (row) => single(table, row[first]);
+  if (rest.length === 0) return (row) => single(table, valueAt(row, first));
   return (row) => {
     let key = '';
     for (const index of table.key) {
-      const text = String(single(table, row[index]));
+      const text = String(single(table, valueAt(row, index)));
       key += `${String(text.length)}:${text}`;
     }
     return key;
   };
 }
 
-function single(table: TableSchema, value: Value | undefined): FoldKey {
-  if (value === null || value === undefined) {
+function single(table: TableSchema, value: Value): FoldKey {
+  if (value === null) {
     throw new LockstepError('TARGET_ROW_REFUSED', `a row of ${table.origin} has NULL in its key`);
   }
   return value instanceof Uint8Array

@@ -36,7 +36,11 @@ export class PostgresTarget implements Target {
   readonly #open = new Map<string, Transaction>();
   #facts: ServerFacts | null = null;
 
+  /** Two that create the same at the same time would fail each other. */
+  readonly #lockCreation: string;
+
   constructor(options: TargetOptions) {
+    this.#lockCreation = `SELECT pg_advisory_xact_lock(hashtext(${quoteText(`lockstep ${options.metadata}`)}))`;
     this.#owner = { schema: options.metadata, pipeline: options.pipeline, target: options.target };
     this.#sessions = new Sessions(sessionOptions(options));
   }
@@ -64,11 +68,7 @@ export class PostgresTarget implements Target {
       this.#tables.claim(table);
     }
     await this.#sessions.using(signal, async (session) => {
-      // Two processes that create the same schema at the same time would fail each other.
-      await session.query(
-        `BEGIN; SELECT pg_advisory_xact_lock(hashtext(${quoteText(`lockstep ${this.#owner.schema}`)}))`,
-        signal,
-      );
+      await session.query(`BEGIN; ${this.#lockCreation}`, signal);
       await this.#create(session, tables, signal);
       await session.query('COMMIT', signal);
     });
@@ -105,7 +105,14 @@ export class PostgresTarget implements Target {
     this.#open.delete(lane.name);
     try {
       const facts = await this.#serverFacts(transaction.session, signal);
-      await this.#write(lane.kind, { transaction, tables: this.#tables, facts, batch, signal });
+      await this.#write(lane.kind, {
+        transaction,
+        tables: this.#tables,
+        facts,
+        lockCreation: this.#lockCreation,
+        batch,
+        signal,
+      });
     } catch (error) {
       this.#sessions.discard(transaction.session);
       this.#tables.changed(null);

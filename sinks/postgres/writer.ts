@@ -1,11 +1,16 @@
 import type { Row, RowChange } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
+import { valueAt } from '../../core/row.ts';
 import type { TableSchema } from '../../core/table.ts';
 import type { ExistingTable } from './catalog.ts';
+import { type Carry, carryOf } from './carry.ts';
 import { type Encoder, encoder } from './encode.ts';
 import { keyNames, quoteName, quoteNames, quoteTable } from './sql.ts';
 
-interface Field extends Encoder {
+/** One column of a table as it is written. */
+export interface Field extends Encoder {
+  /** How its text becomes a field of COPY; null where only its value can. */
+  readonly carry: Carry | null;
   /** Where the value is in a row. */
   readonly index: number;
   readonly name: string;
@@ -40,7 +45,13 @@ export function tableWriter(table: TableSchema, existing: ExistingTable): TableW
     const has = existing.columns.get(column.name);
     if (has === undefined || has.generated) return [];
     return [
-      { ...encoder(table, column, has.type), index, name: quoteName(column.name), key: table.key.includes(index) },
+      {
+        ...encoder(table, column, has.type),
+        carry: carryOf(column.type.kind),
+        index,
+        name: quoteName(column.name),
+        key: table.key.includes(index),
+      },
     ];
   });
   const keys = table.key.flatMap((index) => fields.filter((field) => field.index === index));
@@ -88,7 +99,7 @@ function stage(table: TableSchema, fields: readonly Field[], keys: readonly Fiel
 }
 
 /** The row a change leaves, or the one it takes away. */
-function rowOf(change: RowChange): Row {
+export function rowOf(change: RowChange): Row {
   return change.after ?? change.before;
 }
 
@@ -143,63 +154,14 @@ function list(writer: TableWriter, fields: readonly Field[], row: Row, change: R
 
 function one(writer: TableWriter, field: Field, row: Row, change: RowChange): string {
   try {
-    return field.literal(row[field.index] ?? null);
+    return field.literal(valueAt(row, field.index));
   } catch (error) {
     throw refusal(writer, change, error);
   }
 }
 
-/** Pieces are at least this long, so that a piece costs little beside its bytes. */
-const PIECE_CHARACTERS = 1 << 16;
-
-/** COPY text of whole rows, for `writer.copy`. */
-export function copyRows(writer: TableWriter, changes: Iterable<RowChange>): Generator<Buffer> {
-  return pieces(writer, changes, '', writer.fields);
-}
-
-/** COPY text for `writer.stage`; `deletes` have their key columns only. */
-export function* stageRows(
-  writer: TableWriter,
-  changes: Record<'deletes' | 'upserts' | 'updates', Iterable<RowChange>>,
-): Generator<Buffer> {
-  const keysOnly = writer.fields.map((field): Field => (field.key ? field : { ...field, copy: () => '\\N' }));
-  yield* pieces(writer, changes.deletes, 'd\t', keysOnly);
-  yield* pieces(writer, changes.upserts, 'u\t', writer.fields);
-  yield* pieces(writer, changes.updates, 'x\t', writer.fields);
-}
-
-/** Strings that are joined and encoded 64 KB at a time: measured faster than writing values into a buffer one by one. */
-function* pieces(
-  writer: TableWriter,
-  changes: Iterable<RowChange>,
-  head: string,
-  fields: readonly Field[],
-): Generator<Buffer> {
-  const deleting = head === 'd\t';
-  const indexes = fields.map(({ index }) => index);
-  const encoders = fields.map(({ copy }) => copy);
-  let text = '';
-  for (const change of changes) {
-    const row = deleting ? (change.before ?? rowOf(change)) : rowOf(change);
-    let line = head;
-    try {
-      for (let n = 0; n < encoders.length; n += 1) {
-        const encode = encoders[n];
-        if (encode !== undefined) line += (n === 0 ? '' : '\t') + encode(row[indexes[n] ?? 0] ?? null);
-      }
-    } catch (error) {
-      throw refusal(writer, change, error);
-    }
-    text += `${line}\n`;
-    if (text.length < PIECE_CHARACTERS) continue;
-    yield Buffer.from(text);
-    text = '';
-  }
-  if (text !== '') yield Buffer.from(text);
-}
-
 /** The encoder's error with the place of the change. */
-function refusal(writer: TableWriter, change: RowChange, error: unknown): unknown {
+export function refusal(writer: TableWriter, change: RowChange, error: unknown): unknown {
   if (!(error instanceof LockstepError)) return error;
   const { at, table } = change;
   const key = writer.keys.length === 0 ? 'no key' : `key (${quoteNames(keyNames(table))})`;

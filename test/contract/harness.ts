@@ -1,4 +1,4 @@
-import type { Row, Target } from '../../core/contracts.ts';
+import type { Values, Target } from '../../core/contracts.ts';
 import type { TableSchema } from '../../core/table.ts';
 
 /** What the suite needs to know about one target; all tests of a suite share one server. */
@@ -16,5 +16,5 @@ export interface TargetHarness {
   /** What the target holds for the table in any order, each row in column order, in a form that `toEqual` can compare. */
   rows(table: TableSchema): Promise<readonly (readonly unknown[])[]>;
   /** What `rows` gives for a row that was applied rightly. Written for the test, not with the target's own encoder. */
-  expected(table: TableSchema, row: Row): readonly unknown[];
+  expected(table: TableSchema, row: Values): readonly unknown[];
 }

@@ -1,5 +1,5 @@
 import { Binary, Decimal128, Double, Int32, Long, MongoClient } from 'mongodb';
-import type { Row, Target, Value } from '../../core/contracts.ts';
+import type { Values, Target, Value } from '../../core/contracts.ts';
 import { Progress } from '../../core/progress.ts';
 import type { ColumnType, TableSchema } from '../../core/table.ts';
 import { startServer, type Server } from '../../dev/servers/index.ts';
@@ -38,7 +38,7 @@ class MongoHarness implements TargetHarness {
     return documents.map((document) => names.map((name) => shown(document[name])));
   }
 
-  expected(table: TableSchema, row: Row): readonly unknown[] {
+  expected(table: TableSchema, row: Values): readonly unknown[] {
     const values = row.map((value, i) => wanted(table.columns[i]?.type, value));
     const key = table.key.map((i) => [table.columns[i]?.name, values[i]] as const);
     return [key.length === 1 ? key[0]?.[1] : Object.fromEntries(key), ...values];

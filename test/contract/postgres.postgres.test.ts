@@ -1,5 +1,5 @@
 import { Pool } from 'pg';
-import type { Row, Target, Value } from '../../core/contracts.ts';
+import type { Values, Target, Value } from '../../core/contracts.ts';
 import { Progress } from '../../core/progress.ts';
 import type { ColumnType, TableSchema } from '../../core/table.ts';
 import { startServer, type Server } from '../../dev/servers/index.ts';
@@ -45,7 +45,7 @@ class PostgresHarness implements TargetHarness {
     return (result?.rows ?? []).map((row) => row.map((value, i) => shown(table.columns[i]?.type, value)));
   }
 
-  expected(table: TableSchema, row: Row): readonly unknown[] {
+  expected(table: TableSchema, row: Values): readonly unknown[] {
     return row.map((value, i) => wanted(table.columns[i]?.type, value));
   }
 }

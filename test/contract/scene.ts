@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest';
-import type { Batch, Change, Row, Target } from '../../core/contracts.ts';
+import type { Batch, Change, Values, Target } from '../../core/contracts.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { batch, column, int, stream, table, text } from './changes.ts';
 import type { TargetHarness } from './harness.ts';
@@ -42,7 +42,7 @@ export class Scene {
   }
 
   /** What `rows` gives when the target holds exactly these. */
-  expected(table: TableSchema, rows: readonly Row[]): readonly (readonly unknown[])[] {
+  expected(table: TableSchema, rows: readonly Values[]): readonly (readonly unknown[])[] {
     return sorted(rows.map((row) => this.harness.expected(table, row)));
   }
 

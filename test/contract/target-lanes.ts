@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Batch, Change, Checkpoint, Row } from '../../core/contracts.ts';
+import type { Batch, Change, Checkpoint, Values } from '../../core/contracts.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { batch, copy, insert, part, read, remove, stream, update } from './changes.ts';
 import type { TargetHarness } from './harness.ts';
@@ -58,7 +58,7 @@ export function registerCopyTests(harness: TargetHarness): void {
     const scene = openScene(harness);
     const t = simple(scene);
     const target = await scene.open(t);
-    const row = (id: number): Row => [id, `row ${String(id)}`];
+    const row = (id: number): Values => [id, `row ${String(id)}`];
     const ids = Array.from({ length: 600 }, (_, id) => id);
     const chunk = (from: number, to: number): Change[] => ids.slice(from, to).map((id) => read(t, row(id)));
     await target.apply(copy, { ...batch(chunk(0, 300), '1'), checkpoint: mark('copy/1') }, never);
@@ -87,7 +87,7 @@ export function registerCopyTests(harness: TargetHarness): void {
     );
     await Promise.all([...copied, scene.apply(target, [insert(t, [1000, 'streamed'])])]);
     expect(await scene.rows(t)).toEqual(
-      scene.expected(t, [...Array.from({ length: 200 }, (_, i): Row => [i, 'copied']), [1000, 'streamed']]),
+      scene.expected(t, [...Array.from({ length: 200 }, (_, i): Values => [i, 'copied']), [1000, 'streamed']]),
     );
   });
 }

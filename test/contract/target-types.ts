@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
-import type { Row, Value } from '../../core/contracts.ts';
+import type { Values, Value } from '../../core/contracts.ts';
 import type { ColumnType } from '../../core/table.ts';
+import { packed } from '../support/packed.ts';
 import { column, copy, insert, int, part, read, table, update } from './changes.ts';
 import type { TargetHarness } from './harness.ts';
 import { never, openScene } from './scene.ts';
@@ -181,8 +182,8 @@ export function registerTypeTests(harness: TargetHarness): void {
     const scene = openScene(harness);
     const t = table(scene.name(), [column('id', int), column('v', type, { declared })], ['id']);
     const target = await scene.open(t);
-    const rows = [...values, null].map((value, id): Row => [id, value]);
-    const copied = rows.map(([, value], id): Row => [100 + id, value ?? null]);
+    const rows = [...values, null].map((value, id): Values => [id, value]);
+    const copied = rows.map(([, value], id): Values => [100 + id, value ?? null]);
     await scene.apply(
       target,
       rows.map((row) => insert(t, row)),
@@ -199,18 +200,20 @@ export function registerTypeTests(harness: TargetHarness): void {
     expect(await scene.rows(t)).toEqual(scene.expected(t, [...rows, ...copied]));
   });
 
-  it('keeps every type in one wide table, in large batches', async () => {
+  it('keeps every type in one wide table, in large batches, as values and in the source’s bytes', async () => {
     const scene = openScene(harness);
     const columns = edges.map(({ declared, type }, i) => column(`c${String(i)}`, type, { declared }));
     const t = table(scene.name(), [column('id', int), ...columns], ['id']);
-    const small = edges.map(({ values }) => values.filter((value) => typeof value !== 'string' || value.length < 1000));
-    const rows = Array.from({ length: 120 }, (_, id): Row => [
+    const isLarge = (value: Value): boolean =>
+      (typeof value === 'string' || value instanceof Uint8Array) && value.length >= 1000;
+    const small = edges.map(({ values }) => values.filter((value) => !isLarge(value)));
+    const rows = Array.from({ length: 120 }, (_, id): Values => [
       id,
       ...small.map((values) => values[id % values.length] ?? null),
     ]);
     await scene.apply(
       await scene.open(t),
-      rows.map((row) => insert(t, row)),
+      rows.map((row, i) => insert(t, i % 2 === 0 ? row : packed(t, row))),
     );
     expect(await scene.rows(t)).toEqual(scene.expected(t, rows));
   });

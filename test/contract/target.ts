@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Change, Row } from '../../core/contracts.ts';
+import type { Change, Values } from '../../core/contracts.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { alter, batch, column, insert, int, remove, stream, table, text, truncate, update } from './changes.ts';
 import { registerCheckpointTests } from './target-checkpoints.ts';
@@ -94,14 +94,14 @@ function registerRowTests(harness: TargetHarness): void {
       'é',
       'e\u0301',
     ];
-    const rows = [...texts, ...more].map((value, id): Row => [id, value]);
+    const rows = [...texts, ...more].map((value, id): Values => [id, value]);
     const target = await scene.open(t);
     await scene.apply(
       target,
       rows.map((row) => insert(t, row)),
     );
     expect(await scene.rows(t)).toEqual(scene.expected(t, rows));
-    const large = rows.flatMap(([, value], i): Row[] =>
+    const large = rows.flatMap(([, value], i): Values[] =>
       Array.from({ length: 20 }, (_, n) => [i * 100 + n, value ?? null]),
     );
     await scene.apply(target, [truncate(t), ...large.map((row) => insert(t, row))]);
@@ -111,7 +111,7 @@ function registerRowTests(harness: TargetHarness): void {
   it('tells keys apart that only differ in case, accents or spaces', async () => {
     const scene = openScene(harness);
     const t = table(scene.name(), [column('id', text), column('v', int)], ['id']);
-    const rows: Row[] = [
+    const rows: Values[] = [
       ['a', 1],
       ['A', 2],
       ['á', 3],
@@ -129,7 +129,7 @@ function registerRowTests(harness: TargetHarness): void {
     const scene = openScene(harness);
     const t = simple(scene);
     const target = await scene.open(t);
-    const row = (id: number): Row => [id, `row ${String(id)}`];
+    const row = (id: number): Values => [id, `row ${String(id)}`];
     const ids = Array.from({ length: 3000 }, (_, id) => id);
     await scene.apply(
       target,
@@ -166,12 +166,12 @@ function registerRowTests(harness: TargetHarness): void {
 
 function registerFoldTests(harness: TargetHarness): void {
   /** Applies the changes once as a small batch and once as part of a large one. */
-  const folds = (title: string, start: Row[], changes: (t: TableSchema) => Change[], end: Row[]): void => {
+  const folds = (title: string, start: Values[], changes: (t: TableSchema) => Change[], end: Values[]): void => {
     it.each([0, 500])(`${title} (among %i other rows)`, async (others) => {
       const scene = openScene(harness);
       const t = simple(scene);
       const target = await scene.open(t);
-      const rest = Array.from({ length: others }, (_, i): Row => [1000 + i, 'other']);
+      const rest = Array.from({ length: others }, (_, i): Values => [1000 + i, 'other']);
       await scene.apply(
         target,
         start.map((row) => insert(t, row)),

@@ -11,7 +11,8 @@ import { openClient } from '../support/mysql-run.ts';
 import { createRandomTables, type RandomTable } from '../support/tables.ts';
 import { RandomWriter } from '../support/writer.ts';
 import { configFile, lockstep, startLockstep, until, type Running } from './cli.ts';
-import { inDatabase, onPostgres, seed } from './scene.ts';
+import { inDatabase, onPostgres } from './scene.ts';
+import { seed } from '../support/seed.ts';
 
 const TABLES = 18;
 const PARTITIONS = 4;

@@ -7,9 +7,7 @@ import { seeded } from '../../dev/random.ts';
 import { compareAll, isEqual } from '../../verify/all.ts';
 import { shapes, Writers } from '../support/mysql-writers.ts';
 import { configFile, lockstep, type Ended } from './cli.ts';
-
-/** What random tests start from; printed where they fail. `LOCKSTEP_TEST_SEED` repeats a run. */
-export const seed = Number(process.env['LOCKSTEP_TEST_SEED'] ?? Date.now() % 1_000_000);
+import { seed } from '../support/seed.ts';
 
 const never = new AbortController().signal;
 

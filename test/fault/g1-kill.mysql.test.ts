@@ -3,7 +3,8 @@ import { seeded } from '../../dev/random.ts';
 import { startServer, type Server } from '../../dev/servers/index.ts';
 import { openClient } from '../support/mysql-run.ts';
 import { Writers } from '../support/mysql-writers.ts';
-import { caughtUp, createShapes, expectEqual, newScene, openEntries, seed, type Scene } from '../e2e/scene.ts';
+import { caughtUp, createShapes, expectEqual, newScene, openEntries, type Scene } from '../e2e/scene.ts';
+import { seed } from '../support/seed.ts';
 import { durableRows, forwardOnly, isCopied, killedOnce } from './kills.ts';
 
 const KILLS = 10;

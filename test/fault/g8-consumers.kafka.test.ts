@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startServer, type Server } from '../../dev/servers/index.ts';
 import { startLockstep, until } from '../e2e/cli.ts';
-import { caughtUp, createShapes, expectEqual, newScene, openEntries, seed, type Scene } from '../e2e/scene.ts';
+import { caughtUp, createShapes, expectEqual, newScene, openEntries, type Scene } from '../e2e/scene.ts';
+import { seed } from '../support/seed.ts';
 import { openClient } from '../support/mysql-run.ts';
 import { Writers } from '../support/mysql-writers.ts';
 import { said } from './kills.ts';

@@ -2,16 +2,8 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startServer, type Server } from '../../dev/servers/index.ts';
 import { startLockstep, until, type Running } from '../e2e/cli.ts';
-import {
-  caughtUp,
-  createShapes,
-  expectEqual,
-  newScene,
-  onPostgres,
-  openEntries,
-  seed,
-  type Scene,
-} from '../e2e/scene.ts';
+import { caughtUp, createShapes, expectEqual, newScene, onPostgres, openEntries, type Scene } from '../e2e/scene.ts';
+import { seed } from '../support/seed.ts';
 import { openClient } from '../support/mysql-run.ts';
 import { Writers } from '../support/mysql-writers.ts';
 import { said } from './kills.ts';

@@ -1,7 +1,8 @@
 import { expect } from 'vitest';
 import type { Random } from '../../dev/random.ts';
 import { startLockstep, until, type Running } from '../e2e/cli.ts';
-import { seed, type Entries, type Scene } from '../e2e/scene.ts';
+import { type Entries, type Scene } from '../e2e/scene.ts';
+import { seed } from '../support/seed.ts';
 
 /** Rows of one table that a target holds for good: what its range entries say. */
 export function durableRows(entries: ReadonlyMap<string, string>, origin: string): number {
@@ -14,7 +15,7 @@ export function durableRows(entries: ReadonlyMap<string, string>, origin: string
 
 /** Whether the target counts the table's copy as consistent. */
 export function isCopied(entries: ReadonlyMap<string, string>, origin: string): boolean {
-  return /"following"/.test(entries.get(`table/${origin}`) ?? '');
+  return /"following"/.test(entries.get(`table/${origin}/`) ?? '');
 }
 
 /** Watches that the copy never goes back: no table is waiting again, no range holds fewer rows than before. */

@@ -1,3 +1,4 @@
+import { valueAt } from '../../core/row.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Change, Target } from '../../core/contracts.ts';
 import { startServer, type Server } from '../../dev/servers/index.ts';
@@ -48,7 +49,7 @@ test('a publisher that is killed between send and commit publishes every row onc
   await last.close();
   const target = new MemoryTarget();
   await catchUp(places, pipeline, target);
-  const ids = target.changes.map((change) => (change.kind === 'insert' ? Number(change.after[0]) : -1));
+  const ids = target.changes.map((change) => (change.kind === 'insert' ? Number(valueAt(change.after, 0)) : -1));
   expect(ids.sort((a, b) => a - b)).toEqual(range(0, done));
   expect(done).toBeGreaterThan(30);
 });
@@ -71,7 +72,7 @@ test('a second publisher takes over, and the first can write no more, in no lane
   await Promise.all([first.close(), second.close()]);
   const target = new MemoryTarget();
   await catchUp(places, pipeline, target);
-  const ids = target.changes.map((change) => (change.kind === 'insert' ? Number(change.after[0]) : -1));
+  const ids = target.changes.map((change) => (change.kind === 'insert' ? Number(valueAt(change.after, 0)) : -1));
   expect(ids.sort((a, b) => a - b)).toEqual([1, 6]);
 });
 

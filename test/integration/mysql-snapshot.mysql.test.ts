@@ -1,14 +1,14 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Row } from '../../core/contracts.ts';
+import type { Values } from '../../core/contracts.ts';
 import { seeded, type Random } from '../../dev/random.ts';
 import { startServer, type Server } from '../../dev/servers/index.ts';
 import { MemoryServer } from '../support/memory-target.ts';
 import { rowText } from '../support/memory-table.ts';
 import { flavours, openClient, runSource } from '../support/mysql-run.ts';
 import { Writers, shapes } from '../support/mysql-writers.ts';
+import { seed } from '../support/seed.ts';
 
-const seed = Number(process.env['LOCKSTEP_TEST_SEED'] ?? Date.now() % 1_000_000);
 const rowsPerTable = 12_000;
 const interruptions = 8;
 
@@ -117,7 +117,7 @@ async function fill(client: Connection, table: string, rows: number, row: (i: nu
 async function expectEqual(client: Connection, server: MemoryServer, database: string, name: string): Promise<void> {
   const [rows] = await client.query<RowDataPacket[][]>({ sql: `SELECT * FROM ${database}.${name}`, rowsAsArray: true });
   const copied = server.rows({ database, name });
-  const source = (rows as unknown as Row[]).map(asText).toSorted();
+  const source = (rows as unknown as Values[]).map(asText).toSorted();
   const target = copied.map(asText).toSorted();
   const missing = difference(source, target);
   const extra = difference(target, source);
@@ -134,7 +134,7 @@ function difference(a: readonly string[], b: readonly string[]): string[] {
 }
 
 /** The client gives numbers and decimals in other forms than the source does. */
-function asText(row: Row): string {
+function asText(row: Values): string {
   return rowText(row.map((value) => (typeof value === 'number' || typeof value === 'bigint' ? String(value) : value)));
 }
 

@@ -1,6 +1,7 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Change, Row } from '../../core/contracts.ts';
+import { plain } from '../support/plain.ts';
+import type { Change, Values } from '../../core/contracts.ts';
 import { sleep } from '../../core/signals.ts';
 import { tableSchema, type TableSchema } from '../../core/table.ts';
 import { compileDecoder, schemaIdOf } from '../../codec/avro/decode.ts';
@@ -46,17 +47,17 @@ afterAll(async () => {
   await Promise.all((servers ?? []).map((server) => server.stop()));
 });
 
-function order(id: number, note: string | null = null): Row {
+function order(id: number, note: string | null = null): Values {
   return [BigInt(id), 'paid', '12.50', note, null, id];
 }
 
 /** The changes of one key, as kind and row. */
 function ofKey(target: MemoryTarget, id: number): unknown[] {
-  const rows = target.changes.flatMap((change) =>
-    'before' in change && 'at' in change && change.kind !== 'schema' ? [change] : [],
-  );
+  const rows = target.changes
+    .map(plain)
+    .flatMap((change) => ('before' in change && 'at' in change && change.kind !== 'schema' ? [change] : []));
   return rows
-    .filter(({ before, after }) => (after ?? before)[0] === BigInt(id))
+    .filter(({ before, after }) => (after ?? before)?.[0] === BigInt(id))
     .map(({ kind, before, after }) => [kind, before, after]);
 }
 
@@ -136,7 +137,7 @@ test('rows without a key have no key and keep their order', async () => {
   const pipeline = newPipeline();
   const log = table('shop.log', [column('line', text), column('n', int)], []);
   await using published = await prepared(pipeline, [log]);
-  const lines = Array.from({ length: 40 }, (_, i): Row => [`line ${i}`, i]);
+  const lines = Array.from({ length: 40 }, (_, i): Values => [`line ${i}`, i]);
   await publish(
     published.target,
     lines.map((line) => insert(line, log)),

@@ -1,17 +1,18 @@
-import type { Change, Row, RowChange, Value } from '../../core/contracts.ts';
+import type { Change, Values, RowChange, Value } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
+import { valuesOf } from '../../core/row.ts';
 import type { TableSchema } from '../../core/table.ts';
 
 /** The rows of one table by key; equal rows of a table without a key are kept as often as they were written. */
 export class MemoryTable {
   readonly #schema: TableSchema;
-  readonly #rows = new Map<string, Row[]>();
+  readonly #rows = new Map<string, Values[]>();
 
   constructor(schema: TableSchema) {
     this.#schema = schema;
   }
 
-  rows(): Row[] {
+  rows(): Values[] {
     return [...this.#rows.values()].flat();
   }
 
@@ -23,15 +24,15 @@ export class MemoryTable {
         return;
       case 'read':
       case 'insert':
-        this.#put(change.after);
+        this.#put(valuesOf(change.after));
         return;
       case 'delete':
-        this.#remove(change.before);
+        this.#remove(valuesOf(change.before));
         return;
       case 'update': {
-        const moves = this.#key(change.before) !== this.#key(change.after);
-        const there = this.#remove(change.before);
-        if (there || moves || !copying) this.#put(change.after);
+        const [before, after] = [valuesOf(change.before), valuesOf(change.after)];
+        const there = this.#remove(before);
+        if (there || this.#key(before) !== this.#key(after) || !copying) this.#put(after);
       }
     }
   }
@@ -44,7 +45,7 @@ export class MemoryTable {
     return table;
   }
 
-  #put(row: Row): void {
+  #put(row: Values): void {
     if (row.length !== this.#schema.columns.length)
       throw new LockstepError('TARGET_SCHEMA', `${this.#schema.origin}: a row has ${row.length} values`);
     const key = this.#key(row);
@@ -52,7 +53,7 @@ export class MemoryTable {
     this.#rows.set(key, [...equal, row]);
   }
 
-  #remove(row: Row): boolean {
+  #remove(row: Values): boolean {
     const key = this.#key(row);
     const [, ...rest] = this.#rows.get(key) ?? [];
     const there = this.#rows.has(key);
@@ -61,14 +62,14 @@ export class MemoryTable {
     return there;
   }
 
-  #key(row: Row): string {
+  #key(row: Values): string {
     const { key } = this.#schema;
     return key.length === 0 ? rowText(row) : rowText(key.map((i) => row[i] ?? null));
   }
 }
 
 /** A row as text: equal for equal canonical values and for no others (-0 is not 0). */
-export function rowText(row: Row): string {
+export function rowText(row: Values): string {
   return row.map(valueText).join(' | ');
 }
 

@@ -1,4 +1,4 @@
-import type { Batch, Change, Checkpoint, Lane, Row, Target } from '../../core/contracts.ts';
+import type { Batch, Change, Checkpoint, Lane, Values, Target } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import { qualifiedName, type TableSchema } from '../../core/table.ts';
 import { MemoryTable } from './memory-table.ts';
@@ -34,7 +34,7 @@ export class MemoryServer {
     if (!this.#tables.has(name)) this.#tables.set(name, new MemoryTable(table));
   }
 
-  rows(table: Pick<TableSchema, 'database' | 'name'>): Row[] {
+  rows(table: Pick<TableSchema, 'database' | 'name'>): Values[] {
     return this.#tables.get(qualifiedName(table))?.rows() ?? [];
   }
 

@@ -3,6 +3,7 @@ import { MysqlSource } from '../../connectors/mysql/source.ts';
 import type { Batch, Lane } from '../../core/contracts.ts';
 import { runLoop } from '../../core/loop.ts';
 import { Progress } from '../../core/progress.ts';
+import type { SchemaPolicies } from '../../core/schema-policy.ts';
 import { Transforms } from '../../core/transform.ts';
 import { MemoryTarget, type MemoryServer } from './memory-target.ts';
 
@@ -22,6 +23,7 @@ export interface SourceRun {
   readonly readers?: number;
   readonly marker?: string | null;
   readonly partsAtOnce?: boolean;
+  readonly schemaChanges?: SchemaPolicies;
   readonly before?: (lane: Pick<Lane, 'name' | 'kind'>, batch: Batch) => Promise<void> | void;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
@@ -31,7 +33,8 @@ export interface SourceRun {
 export async function runSource(run: SourceRun): Promise<Progress> {
   const { url, tables, server, pipeline = 'test', until = 'caught-up', progress = new Progress() } = run;
   const copy = { readers: run.readers ?? 2, marker: run.marker ?? null };
-  const source = new MysqlSource({ pipeline, target: 'memory', url, progress, tables, until, copy });
+  const { schemaChanges = {} } = run;
+  const source = new MysqlSource({ pipeline, target: 'memory', url, progress, tables, until, copy, schemaChanges });
   const target = new MemoryTarget({
     server,
     pipeline,

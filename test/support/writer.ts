@@ -8,10 +8,14 @@ export interface RandomWriterOptions {
   readonly connections?: number;
   /** Ends by itself after that many transactions in all; default: none, it writes until it is stopped. */
   readonly transactions?: number;
+  /** Whether others change the tables meanwhile, so that statements fail because the table is not as it was. */
+  readonly changing?: boolean;
 }
 
 const RETRIED = [1205, 1213];
 const DUPLICATE = 1062;
+/** Unknown column, table or default; another number of values; a value that does not fit; a definition that has just changed. */
+const CHANGED = [1054, 1136, 1146, 1264, 1265, 1292, 1364, 1366, 1406, 1412, 3819];
 
 /**
  * Writes to the tables from several connections at once: transactions of one to six statements that insert, update, delete,
@@ -20,6 +24,7 @@ const DUPLICATE = 1062;
 export class RandomWriter implements AsyncDisposable {
   readonly #tables: readonly RandomTable[];
   readonly #limit: number;
+  readonly #passed: readonly number[];
   readonly #working: Promise<unknown>;
   readonly #failed = Promise.withResolvers<never>();
   #stopping = false;
@@ -28,6 +33,7 @@ export class RandomWriter implements AsyncDisposable {
   constructor(url: string, tables: readonly RandomTable[], options: RandomWriterOptions) {
     this.#tables = tables;
     this.#limit = options.transactions ?? Infinity;
+    this.#passed = options.changing === true ? [DUPLICATE, ...CHANGED] : [DUPLICATE];
     this.#failed.promise.catch(() => undefined);
     const seeds = Array.from({ length: options.connections ?? 3 }, (_, i) => options.seed * 1000 + i);
     this.#working = Promise.all(seeds.map(async (seed) => await this.#work(url, seeded(seed)))).catch(
@@ -81,9 +87,9 @@ export class RandomWriter implements AsyncDisposable {
         return;
       } catch (error) {
         const number = error instanceof Error && 'errno' in error ? Number(error.errno) : 0;
-        if (!RETRIED.includes(number) && number !== DUPLICATE) throw error;
+        if (!RETRIED.includes(number) && !this.#passed.includes(number)) throw error;
         await connection.query('ROLLBACK');
-        if (number === DUPLICATE || this.#stopping) return;
+        if (this.#passed.includes(number) || this.#stopping) return;
       }
     }
   }

@@ -1,27 +1,31 @@
-import type { Value } from '../../../core/contracts.ts';
 import { LockstepError } from '../../../core/errors.ts';
+import type { PackedColumn } from '../../../core/row.ts';
 import type { Column, ColumnType } from '../../../core/table.ts';
-import { formatClock, formatDate, formatEpochSeconds, formatFraction } from '../calendar.ts';
-import { textDecoder } from '../charset.ts';
+import { isUtf8, isValidUtf8, textDecoder } from '../charset.ts';
 import { shortestFloat } from '../float.ts';
 import { formatInet4, formatInet6, formatUuid } from '../network-types.ts';
+import { printedColumn } from '../printed.ts';
 import { setLabels } from '../set-labels.ts';
-import type { Cursor } from './cursor.ts';
-import { decimalDecoder } from './decimal.ts';
+import { packedDecimal } from './decimal.ts';
 import { printJson } from './json.ts';
 import { wire, type WireColumn } from './table-map.ts';
+import { temporal } from './temporal.ts';
 
-/** Reads one value that is not NULL and moves behind it. */
-export type ColumnDecoder = (cursor: Cursor) => Value;
+/** One column of a row image: where its bytes are and what they mean. */
+export interface LaidColumn extends PackedColumn {
+  /** Bytes of a value, where all have the same number; else 0. */
+  readonly width: number;
+  /** Bytes of the length that stands before a value, little endian; 0 where there is none. */
+  readonly prefix: number;
+}
 
 /**
- * Compiles the decoder of one column from how it lies in the log (`laid`) and what it is declared as.
+ * Compiles one column from how it lies in the log (`laid`) and what it is declared as.
  * Errors: SOURCE_SCHEMA where the two contradict each other.
  */
-export function columnDecoder(laid: WireColumn, column: Column, where: string): ColumnDecoder {
-  const { type } = column;
-  const decoder = decoderFor(laid, type, column, where);
-  if (decoder !== null) return decoder;
+export function laidColumn(laid: WireColumn, column: Column, where: string): LaidColumn {
+  const found = fixed(laid, column.type) ?? sized(laid, column, where);
+  if (found !== null) return found;
   throw new LockstepError(
     'SOURCE_SCHEMA',
     `${where}: the binlog has a column of type ${laid.type} where the table has ${column.declared}`,
@@ -31,248 +35,226 @@ export function columnDecoder(laid: WireColumn, column: Column, where: string): 
   );
 }
 
-function decoderFor(laid: WireColumn, type: ColumnType, column: Column, where: string): ColumnDecoder | null {
+/** A length of 1 to 4 bytes, little endian. */
+export function lengthAt(bytes: Buffer, at: number, size: number): number {
+  let length = bytes[at] ?? 0;
+  if (size > 1) length |= (bytes[at + 1] ?? 0) << 8;
+  if (size > 2) length |= (bytes[at + 2] ?? 0) << 16;
+  if (size > 3) length += (bytes[at + 3] ?? 0) * 0x100_0000;
+  return length;
+}
+
+function fixed(laid: WireColumn, type: ColumnType): LaidColumn | null {
+  const dates = temporal(laid, type);
+  if (dates !== null) return { ...printedColumn(dates.print), width: dates.width, prefix: 0 };
   switch (laid.type) {
     case wire.tiny:
+      return integer(1, type);
     case wire.short:
+      return integer(2, type);
     case wire.int24:
+      return integer(3, type);
     case wire.long:
-      return type.kind === 'int' || type.kind === 'boolean'
-        ? intDecoder(laid.type, type.kind === 'int' && type.unsigned)
-        : null;
+      return integer(4, type);
     case wire.longlong:
-      return type.kind === 'bigint' ? bigintDecoder(type.unsigned) : null;
+      return type.kind === 'bigint' ? bigint(type.unsigned) : null;
     case wire.year:
-      return type.kind === 'year' ? (cursor) => yearOf(cursor.u8()) : null;
+      return type.kind === 'year' ? year : null;
     case wire.float:
-      return type.kind === 'float' ? readFloat : null;
+      return type.kind === 'float' ? float : null;
     case wire.double:
-      return type.kind === 'double' ? readDouble : null;
+      return type.kind === 'double' ? double : null;
     case wire.newdecimal:
-      return type.kind === 'decimal' ? decimalDecoder(laid.meta & 0xff, laid.meta >> 8) : null;
+      return type.kind === 'decimal' ? decimal(laid.meta & 0xff, laid.meta >> 8) : null;
     case wire.bit:
-      return type.kind === 'bit' ? bitDecoder(laid.meta, type.length) : null;
+      return type.kind === 'bit' ? bit(laid.meta, type.length) : null;
     case wire.enum:
-      return type.kind === 'enum' ? enumDecoder(laid.meta, type.labels) : null;
+      return type.kind === 'enum' ? enumeration(laid.meta, type.labels) : null;
     case wire.set:
-      return type.kind === 'set' ? setDecoder(laid.meta, type.labels) : null;
-    case wire.date:
-    case wire.newdate:
-      return type.kind === 'date' ? readDate : null;
-    case wire.time:
-    case wire.datetime:
-    case wire.timestamp:
-    case wire.time2:
-    case wire.datetime2:
-    case wire.timestamp2:
-      return temporalDecoder(laid, type);
-    case wire.json:
-      return type.kind === 'json' ? jsonDecoder(laid.meta) : null;
-    case wire.varchar:
-    case wire.varString:
-      return bytesDecoder(laid.meta > 255 ? 2 : 1, type, column, where);
-    case wire.string:
-      return bytesDecoder(laid.meta > 255 ? 2 : 1, type, column, where);
-    case wire.blob:
-    case wire.geometry:
-    case wire.vector:
-      return bytesDecoder(laid.meta, type, column, where);
+      return type.kind === 'set' ? set(laid.meta, type.labels) : null;
     default:
       return null;
   }
 }
 
-function intDecoder(laid: number, unsigned: boolean): ColumnDecoder {
-  switch (laid) {
-    case wire.tiny:
-      return unsigned ? (cursor) => cursor.u8() : (cursor) => (cursor.u8() << 24) >> 24;
-    case wire.short:
-      return unsigned ? (cursor) => cursor.u16() : (cursor) => (cursor.u16() << 16) >> 16;
-    case wire.int24:
-      return unsigned ? (cursor) => cursor.u24() : (cursor) => (cursor.u24() << 8) >> 8;
-    default:
-      return unsigned ? (cursor) => cursor.u32() : (cursor) => cursor.i32();
-  }
+function integer(width: number, type: ColumnType): LaidColumn | null {
+  if (type.kind !== 'int') return null;
+  const read = type.unsigned ? readUnsigned : readSigned;
+  return {
+    width,
+    prefix: 0,
+    decode: read,
+    print: (out, bytes, start, end) => out.integer(read(bytes, start, end)),
+  };
 }
 
-function bigintDecoder(unsigned: boolean): ColumnDecoder {
-  return unsigned
-    ? (cursor) => {
-        cursor.at += 8;
-        return cursor.bytes.readBigUInt64LE(cursor.at - 8);
-      }
-    : (cursor) => {
-        cursor.at += 8;
-        return cursor.bytes.readBigInt64LE(cursor.at - 8);
-      };
+/** 1 to 4 bytes, little endian. */
+function readUnsigned(bytes: Buffer, start: number, end: number): number {
+  let value = 0;
+  for (let i = start, shift = 0; i < end; i += 1, shift += 8) value |= (bytes[i] ?? 0) << shift;
+  return value >>> 0;
 }
 
-const yearOf = (byte: number): number => (byte === 0 ? 0 : byte + 1900);
-
-function readFloat(cursor: Cursor): number {
-  cursor.at += 4;
-  return shortestFloat(cursor.bytes.readFloatLE(cursor.at - 4));
+function readSigned(bytes: Buffer, start: number, end: number): number {
+  const shift = 32 - 8 * (end - start);
+  return (readUnsigned(bytes, start, end) << shift) >> shift;
 }
 
-function readDouble(cursor: Cursor): number {
-  cursor.at += 8;
-  return cursor.bytes.readDoubleLE(cursor.at - 8);
+/** Beyond this a double is not exact. */
+const exact = 2 ** 53;
+
+function bigint(unsigned: boolean): LaidColumn {
+  const read = unsigned
+    ? (bytes: Buffer, start: number): bigint => bytes.readBigUInt64LE(start)
+    : (bytes: Buffer, start: number): bigint => bytes.readBigInt64LE(start);
+  return {
+    width: 8,
+    prefix: 0,
+    decode: read,
+    print: (out, bytes, start) => {
+      const high = unsigned ? bytes.readUInt32LE(start + 4) : bytes.readInt32LE(start + 4);
+      const value = high * 0x1_0000_0000 + bytes.readUInt32LE(start);
+      if (value < exact && value > -exact) out.integer(value);
+      else out.ascii(String(read(bytes, start)));
+    },
+  };
+}
+
+const year: LaidColumn = {
+  width: 1,
+  prefix: 0,
+  decode: yearOf,
+  print: (out, bytes, start) => out.integer(yearOf(bytes, start)),
+};
+
+function yearOf(bytes: Buffer, start: number): number {
+  const byte = bytes[start] ?? 0;
+  return byte === 0 ? 0 : byte + 1900;
+}
+
+const float: LaidColumn = {
+  width: 4,
+  prefix: 0,
+  decode: (bytes, start) => shortestFloat(bytes.readFloatLE(start)),
+  print: null,
+};
+
+const double: LaidColumn = {
+  width: 8,
+  prefix: 0,
+  decode: (bytes, start) => bytes.readDoubleLE(start),
+  print: (out, bytes, start) => {
+    const value = bytes.readDoubleLE(start);
+    out.ascii(Object.is(value, -0) ? '-0' : String(value));
+  },
+};
+
+function decimal(precision: number, scale: number): LaidColumn {
+  const { width, print } = packedDecimal(precision, scale);
+  return { ...printedColumn(print), width, prefix: 0 };
 }
 
 /** `meta`: bits of the last byte, then whole bytes. */
-function bitDecoder(meta: number, length: number): ColumnDecoder {
-  const size = (meta >> 8) + ((meta & 0xff) > 0 ? 1 : 0);
-  if (length === 1) return (cursor) => cursor.u8() !== 0;
-  return (cursor) => {
+function bit(meta: number, length: number): LaidColumn {
+  const width = (meta >> 8) + ((meta & 0xff) > 0 ? 1 : 0);
+  const read = (bytes: Buffer, start: number, end: number): bigint => {
     let value = 0n;
-    for (let i = 0; i < size; i += 1) value = (value << 8n) | BigInt(cursor.u8());
+    for (let i = start; i < end; i += 1) value = (value << 8n) | BigInt(bytes[i] ?? 0);
     return value;
   };
+  return { width, prefix: 0, decode: length === 1 ? (bytes, start) => bytes[start] !== 0 : read, print: null };
 }
 
 /** Index 0 is the empty label, which an ENUM takes for an invalid value. */
-function enumDecoder(size: number, labels: readonly string[]): ColumnDecoder {
+function enumeration(width: number, labels: readonly string[]): LaidColumn {
   const byIndex = ['', ...labels];
-  return (cursor) => byIndex[cursor.uint(size)] ?? '';
+  const read = (bytes: Buffer, start: number, end: number): string => byIndex[readUnsigned(bytes, start, end)] ?? '';
+  return { width, prefix: 0, decode: read, print: (out, bytes, start, end) => out.text(read(bytes, start, end)) };
 }
 
-function setDecoder(size: number, labels: readonly string[]): ColumnDecoder {
-  return (cursor) => {
+function set(width: number, labels: readonly string[]): LaidColumn {
+  const read = (bytes: Buffer, start: number, end: number): string => {
     let bits = 0n;
-    for (let i = 0; i < size; i += 1) bits |= BigInt(cursor.u8()) << BigInt(8 * i);
+    for (let i = end - 1; i >= start; i -= 1) bits = (bits << 8n) | BigInt(bytes[i] ?? 0);
     return setLabels(bits, labels);
   };
-}
-
-function readDate(cursor: Cursor): string {
-  const packed = cursor.u24();
-  return formatDate(packed >> 9, (packed >> 5) & 15, packed & 31);
-}
-
-/** The packed forms of 5.6 and later carry fractions in the bytes behind; the older ones have none. Source: sql-common/my_time.cc */
-function temporalDecoder(laid: WireColumn, type: ColumnType): ColumnDecoder | null {
-  if (type.kind !== 'datetime' && type.kind !== 'timestamp' && type.kind !== 'time') return null;
-  const digits = laid.meta;
-  switch (laid.type) {
-    case wire.timestamp2:
-      return (cursor) => formatTimestamp(cursor.uintBE(4), readFraction(cursor, digits), digits);
-    case wire.datetime2:
-      return (cursor) => readDatetime2(cursor, digits);
-    case wire.time2:
-      return (cursor) => readTime2(cursor, digits);
-    case wire.timestamp:
-      return type.digits === 0 ? (cursor) => formatTimestamp(cursor.u32(), 0, 0) : null;
-    case wire.datetime:
-      return type.digits === 0 ? readOldDatetime : null;
-    default:
-      return type.digits === 0 ? readOldTime : null;
-  }
-}
-
-function readFraction(cursor: Cursor, digits: number): number {
-  if (digits === 0) return 0;
-  const size = (digits + 1) >> 1;
-  return cursor.uintBE(size) * 10 ** (6 - 2 * size);
-}
-
-function formatTimestamp(seconds: number, micros: number, digits: number): string {
-  const zero = seconds === 0 && micros === 0;
-  return (zero ? '0000-00-00 00:00:00' : formatEpochSeconds(seconds)) + formatFraction(micros, digits);
-}
-
-function readDatetime2(cursor: Cursor, digits: number): string {
-  const packed = cursor.uintBE(5) - 0x80_0000_0000;
-  const clock = packed % 0x2_0000;
-  const days = (packed - clock) / 0x2_0000;
-  const months = days >> 5;
-  const date = formatDate(Math.trunc(months / 13), months % 13, days & 31);
-  return `${date} ${formatClock(clock >> 12, (clock >> 6) & 63, clock & 63)}${formatFraction(readFraction(cursor, digits), digits)}`;
-}
-
-/** A negative time is the complement of whole and fraction together. */
-function readTime2(cursor: Cursor, digits: number): string {
-  const size = (digits + 1) >> 1;
-  const scale = 256 ** size;
-  const packed = cursor.uintBE(3 + size) - 0x80_0000 * scale;
-  const value = Math.abs(packed);
-  const whole = Math.floor(value / scale);
-  const micros = (value % scale) * 10 ** (6 - 2 * size);
-  const sign = packed < 0 ? '-' : '';
-  return (
-    sign +
-    formatHours((whole >> 12) & 1023) +
-    formatClock(0, (whole >> 6) & 63, whole & 63).slice(2) +
-    formatFraction(micros, digits)
-  );
-}
-
-const formatHours = (hours: number): string => String(hours).padStart(2, '0');
-
-function readOldDatetime(cursor: Cursor): string {
-  const packed = cursor.u64();
-  const date = Math.floor(packed / 1_000_000);
-  const clock = packed % 1_000_000;
-  const day = formatDate(Math.floor(date / 10_000), Math.floor(date / 100) % 100, date % 100);
-  return `${day} ${formatClock(Math.floor(clock / 10_000), Math.floor(clock / 100) % 100, clock % 100)}`;
-}
-
-function readOldTime(cursor: Cursor): string {
-  const packed = (cursor.u24() << 8) >> 8;
-  const value = Math.abs(packed);
-  const clock = formatClock(0, Math.floor(value / 100) % 100, value % 100).slice(2);
-  return (packed < 0 ? '-' : '') + formatHours(Math.floor(value / 10_000)) + clock;
-}
-
-function jsonDecoder(lengthSize: number): ColumnDecoder {
-  return (cursor) => {
-    const length = cursor.uint(lengthSize);
-    cursor.at += length;
-    return printJson(cursor.bytes, cursor.at - length, cursor.at);
-  };
+  return { width, prefix: 0, decode: read, print: null };
 }
 
 /** Everything that lies as a length and its bytes. */
-function bytesDecoder(lengthSize: number, type: ColumnType, column: Column, where: string): ColumnDecoder | null {
-  const sized = (read: (cursor: Cursor, length: number) => Value): ColumnDecoder => {
-    if (lengthSize === 1) return (cursor) => read(cursor, cursor.u8());
-    if (lengthSize === 2) return (cursor) => read(cursor, cursor.u16());
-    return (cursor) => read(cursor, cursor.uint(lengthSize));
-  };
+function sized(laid: WireColumn, column: Column, where: string): LaidColumn | null {
+  const prefix = prefixOf(laid);
+  if (prefix === null || (laid.type === wire.json && column.type.kind !== 'json')) return null;
+  const content = contentOf(laid, column, where);
+  return content === null ? null : { ...content, width: 0, prefix };
+}
+
+function prefixOf({ type, meta }: WireColumn): number | null {
+  switch (type) {
+    case wire.varchar:
+    case wire.varString:
+    case wire.string:
+      return meta > 255 ? 2 : 1;
+    case wire.json:
+    case wire.blob:
+    case wire.geometry:
+    case wire.vector:
+      return meta;
+    default:
+      return null;
+  }
+}
+
+function contentOf(laid: WireColumn, { type, charset, name }: Column, where: string): PackedColumn | null {
   switch (type.kind) {
+    case 'json':
+      if (laid.type === wire.json) return printedColumn(printJson, 'utf8');
+      return text(charset ?? 'utf8mb4', `${where}.${name}`);
     case 'char':
     case 'varchar':
     case 'text':
-    case 'json': {
-      const decode = textDecoder(column.charset ?? 'utf8mb4', `${where}.${column.name}`);
-      return sized((cursor, length) => {
-        cursor.at += length;
-        return decode(cursor.bytes, cursor.at - length, cursor.at);
-      });
-    }
+      return text(charset ?? 'utf8mb4', `${where}.${name}`);
     case 'binary': {
-      const { length: full } = type;
-      return sized((cursor, length) => padded(cursor.copy(length), full));
+      const { length } = type;
+      return { decode: (bytes, start, end) => padded(bytes, start, end, length), print: null };
     }
     case 'varbinary':
     case 'blob':
     case 'geometry':
     case 'vector':
-      return sized((cursor, length) => cursor.copy(length));
+      return { decode: copied, print: null };
     case 'uuid':
-      return sized((cursor, length) => formatUuid(padded(cursor.copy(length), 16)));
+      return { decode: (bytes, start, end) => formatUuid(padded(bytes, start, end, 16)), print: null };
     case 'inet4':
-      return sized((cursor, length) => formatInet4(padded(cursor.copy(length), 4)));
+      return { decode: (bytes, start, end) => formatInet4(padded(bytes, start, end, 4)), print: null };
     case 'inet6':
-      return sized((cursor, length) => formatInet6(padded(cursor.copy(length), 16)));
+      return { decode: (bytes, start, end) => formatInet6(padded(bytes, start, end, 16)), print: null };
     default:
       return null;
   }
 }
 
+function text(charset: string, where: string): PackedColumn {
+  const decode = textDecoder(charset, where);
+  if (!isUtf8(charset)) return { decode, print: null };
+  return {
+    decode,
+    print: (out, bytes, start, end) => {
+      // Decoding says what is wrong with it.
+      if (!isValidUtf8(bytes, start, end)) decode(bytes, start, end);
+      out.copy(bytes, start, end);
+    },
+  };
+}
+
+/** A copy, so that a small value does not keep a large packet alive. */
+function copied(bytes: Buffer, start: number, end: number): Uint8Array {
+  return Uint8Array.prototype.slice.call(bytes, start, end);
+}
+
 /** The binlog leaves out the zero bytes at the end of BINARY(n). */
-function padded(bytes: Uint8Array, length: number): Uint8Array {
-  if (bytes.length >= length) return bytes;
-  const full = new Uint8Array(length);
-  full.set(bytes);
+function padded(bytes: Buffer, start: number, end: number, length: number): Uint8Array {
+  const full = new Uint8Array(Math.max(length, end - start));
+  full.set(bytes.subarray(start, end));
   return full;
 }

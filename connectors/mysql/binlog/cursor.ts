@@ -41,29 +41,10 @@ export class Cursor {
     return this.i32() >>> 0;
   }
 
-  u48(): number {
-    const low = this.u32();
-    return low + this.u16() * 0x1_0000_0000;
-  }
-
   /** Exact up to 2^53. */
   u64(): number {
     const low = this.u32();
     return low + this.u32() * 0x1_0000_0000;
-  }
-
-  /** 1 to 8 bytes, little endian. */
-  uint(size: number): number {
-    let value = 0;
-    for (let i = 0, scale = 1; i < size; i += 1, scale *= 256) value += this.u8() * scale;
-    return value;
-  }
-
-  /** 1 to 6 bytes, big endian. */
-  uintBE(size: number): number {
-    const value = size === 0 ? 0 : this.bytes.readUIntBE(this.at, size);
-    this.at += size;
-    return value;
   }
 
   /** A length-encoded integer of the client protocol. */
@@ -79,13 +60,6 @@ export class Cursor {
     const at = this.at;
     this.at = at + length;
     return this.bytes.toString('utf8', at, at + length);
-  }
-
-  /** A copy, so that a small value does not keep a large packet alive. */
-  copy(length: number): Uint8Array {
-    const at = this.at;
-    this.at = at + length;
-    return Uint8Array.prototype.slice.call(this.bytes, at, at + length);
   }
 
   skip(length: number): void {

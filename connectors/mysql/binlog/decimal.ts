@@ -1,13 +1,23 @@
-import type { Cursor } from './cursor.ts';
+import type { Print } from '../printed.ts';
 
 /** Bytes that hold the first 0–9 decimal digits of a group. */
 const groupBytes = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4] as const;
+const minus = 0x2d;
+const point = 0x2e;
+const zero = 0x30;
+
+/** MySQL's packed DECIMAL(precision, scale): how many bytes it takes and how they are printed. */
+export interface PackedDecimal {
+  readonly width: number;
+  /** As exact text with a fixed scale. */
+  readonly print: Print;
+}
 
 /**
- * MySQL's packed DECIMAL(precision, scale) as exact text with a fixed scale. Groups of nine digits in four bytes, big endian; the
- * sign is the inverted top bit and negative numbers are complemented. Source: strings/decimal.cc, bin2decimal.
+ * Groups of nine digits in four bytes, big endian; the sign is the inverted top bit and negative numbers are complemented.
+ * Source: strings/decimal.cc, bin2decimal.
  */
-export function decimalDecoder(precision: number, scale: number): (cursor: Cursor) => string {
+export function packedDecimal(precision: number, scale: number): PackedDecimal {
   const whole = precision - scale;
   const wholeRest = whole % 9;
   const wholeGroups = (whole - wholeRest) / 9;
@@ -15,32 +25,39 @@ export function decimalDecoder(precision: number, scale: number): (cursor: Curso
   const fractionGroups = (scale - fractionRest) / 9;
   const wholeRestBytes = groupBytes[wholeRest] ?? 0;
   const fractionRestBytes = groupBytes[fractionRest] ?? 0;
-  const size = wholeRestBytes + 4 * wholeGroups + 4 * fractionGroups + fractionRestBytes;
 
-  return (cursor) => {
-    const { bytes, at } = cursor;
-    cursor.at = at + size;
-    const first = bytes[at] ?? 0;
-    const negative = (first & 0x80) === 0;
-    const group = (offset: number, length: number): number => {
+  const print: Print = (out, bytes, start) => {
+    const negative = ((bytes[start] ?? 0) & 0x80) === 0;
+    const flip = negative ? 0xff : 0;
+    const group = (at: number, length: number): number => {
       let value = 0;
-      for (let i = 0; i < length; i += 1) {
-        let byte = bytes[at + offset + i] ?? 0;
-        if (offset + i === 0) byte ^= 0x80;
-        value = value * 256 + (negative ? byte ^ 0xff : byte);
+      for (let i = at; i < at + length; i += 1) {
+        const byte = (bytes[i] ?? 0) ^ flip;
+        value = value * 256 + (i === start ? byte ^ 0x80 : byte);
       }
       return value;
     };
-    let offset = wholeRestBytes;
-    let text = wholeRestBytes === 0 ? '' : String(group(0, wholeRestBytes));
-    for (let i = 0; i < wholeGroups; i += 1, offset += 4) text += String(group(offset, 4)).padStart(9, '0');
-    text = text.replace(/^0+(?=\d)/, '');
-    if (text === '') text = '0';
-    if (scale > 0) {
-      text += '.';
-      for (let i = 0; i < fractionGroups; i += 1, offset += 4) text += String(group(offset, 4)).padStart(9, '0');
-      if (fractionRest > 0) text += String(group(offset, fractionRestBytes)).padStart(fractionRest, '0');
+    if (negative) out.byte(minus);
+    let at = start + wholeRestBytes;
+    let begun = false;
+    const rest = wholeRestBytes === 0 ? 0 : group(start, wholeRestBytes);
+    if (rest > 0) {
+      out.integer(rest);
+      begun = true;
     }
-    return negative ? `-${text}` : text;
+    for (let i = 0; i < wholeGroups; i += 1, at += 4) {
+      const value = group(at, 4);
+      if (begun) out.digits(value, 9);
+      else if (value > 0) {
+        out.integer(value);
+        begun = true;
+      }
+    }
+    if (!begun) out.byte(zero);
+    if (scale === 0) return;
+    out.byte(point);
+    for (let i = 0; i < fractionGroups; i += 1, at += 4) out.digits(group(at, 4), 9);
+    if (fractionRest > 0) out.digits(group(at, fractionRestBytes), fractionRest);
   };
+  return { width: wholeRestBytes + 4 * wholeGroups + 4 * fractionGroups + fractionRestBytes, print };
 }

@@ -1,13 +1,17 @@
-/** Event types of MySQL (below 128) and MariaDB (160 and up). Source: libbinlogevents/binlog_event.h; MariaDB sql/log_event.h */
+/** Event types of MySQL (below 128) and MariaDB (160 and up). Source: libs/mysql/binlog/event/binlog_event.h; MariaDB sql/log_event.h */
 export const event = {
   query: 2,
   stop: 3,
   rotate: 4,
   intvar: 5,
+  appendBlock: 9,
+  deleteFile: 11,
   rand: 13,
   userVar: 14,
   formatDescription: 15,
   xid: 16,
+  beginLoadQuery: 17,
+  executeLoadQuery: 18,
   tableMap: 19,
   writeRowsV1: 23,
   updateRowsV1: 24,
@@ -35,6 +39,20 @@ export const event = {
   mariadbGtidList: 163,
   startEncryption: 164,
   queryCompressed: 165,
+  writeRowsCompressedV1: 166,
+  updateRowsCompressedV1: 167,
+  deleteRowsCompressedV1: 168,
+  writeRowsCompressed: 169,
+  updateRowsCompressed: 170,
+  deleteRowsCompressed: 171,
+} as const;
+
+/** Flags of an event's header. */
+export const flag = {
+  /** The server made the event up for us: it stands nowhere in the log. */
+  artificial: 0x20,
+  /** Safe to skip for who does not know the type. */
+  ignorable: 0x80,
 } as const;
 
 /** Events that carry nothing we need: hints for replicas and for people. */
@@ -43,8 +61,6 @@ const skipped = new Set<number>([
   event.rand,
   event.userVar,
   event.stop,
-  event.heartbeat,
-  event.heartbeatV2,
   event.ignorable,
   event.rowsQuery,
   event.previousGtids,
@@ -60,36 +76,22 @@ export function isSkipped(type: number): boolean {
   return skipped.has(type);
 }
 
-/** What a person calls an event we cannot read yet, and what makes the server not write it. */
-export function describeUnsupported(type: number): { name: string; fix: string } {
-  switch (type) {
-    case event.xaPrepare:
-      return {
-        name: 'XA_PREPARE (an XA transaction)',
-        fix: 'do not use XA transactions on the captured tables, or leave those tables out',
-      };
-    case event.partialUpdateRows:
-      return { name: 'PARTIAL_UPDATE_ROWS', fix: "SET GLOBAL binlog_row_value_options = ''" };
-    case event.transactionPayload:
-      return {
-        name: 'TRANSACTION_PAYLOAD (a compressed transaction)',
-        fix: 'SET GLOBAL binlog_transaction_compression = OFF',
-      };
-    case event.gtidTagged:
-      return { name: 'GTID_TAGGED', fix: 'do not use tagged GTIDs on the source' };
-    case event.queryCompressed:
-      return { name: 'QUERY_COMPRESSED', fix: 'SET GLOBAL log_bin_compress = OFF' };
-    case 166:
-    case 167:
-    case 168:
-    case 169:
-    case 170:
-    case 171:
-      return { name: 'a compressed rows event', fix: 'SET GLOBAL log_bin_compress = OFF' };
-    default:
-      return {
-        name: `an event of type ${type}`,
-        fix: 'this event type is not known; please report it with the server’s version',
-      };
-  }
+/** The uncompressed kind of a compressed rows event, and its version. */
+export function uncompressedRows(type: number): { readonly type: number; readonly version: 1 | 2 } {
+  return type >= event.writeRowsCompressed
+    ? { type: type - event.writeRowsCompressed + event.writeRows, version: 2 }
+    : { type: type - event.writeRowsCompressedV1 + event.writeRows, version: 1 };
+}
+
+/** What makes up a prepared transaction, but its end. */
+export function isKeptOfPrepared(type: number): boolean {
+  return (
+    type === event.tableMap ||
+    type === event.query ||
+    type === event.queryCompressed ||
+    type === event.partialUpdateRows ||
+    (type >= event.writeRowsV1 && type <= event.deleteRowsV1) ||
+    (type >= event.writeRows && type <= event.deleteRows) ||
+    (type >= event.writeRowsCompressedV1 && type <= event.deleteRowsCompressed)
+  );
 }

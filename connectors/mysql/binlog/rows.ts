@@ -1,42 +1,74 @@
-import type { Row, Value } from '../../../core/contracts.ts';
 import { LockstepError } from '../../../core/errors.ts';
+import { PackedRow, type FieldRoom, type RowPlace } from '../../../core/row.ts';
 import { qualifiedName, type TableSchema } from '../../../core/table.ts';
-import { columnDecoder, type ColumnDecoder } from './column.ts';
+import { laidColumn, lengthAt } from './column.ts';
 import type { Cursor } from './cursor.ts';
-import type { TableMap } from './table-map.ts';
+import { wire, type TableMap } from './table-map.ts';
 
-/** Reads one row image and moves behind it. */
-export type RowDecoder = (cursor: Cursor) => Row;
+/** Finds the fields of one row image and moves behind it, which is behind the event's end where that is damaged; no value is read. */
+export type RowScanner = (cursor: Cursor, room: FieldRoom, place: RowPlace) => PackedRow;
 
-/** Compiles the decoder of a table's full row images. Errors: SOURCE_SCHEMA where log and table contradict each other. */
-export function rowDecoder(map: TableMap, table: TableSchema): RowDecoder {
+/** Compiles the scanner of a table's full row images. Errors: SOURCE_SCHEMA where log and table contradict each other. */
+export function rowScanner(map: TableMap, table: TableSchema): RowScanner {
   const where = qualifiedName(table);
-  requireSameColumns(map, table, where);
-  const decoders: ColumnDecoder[] = map.columns.map((laid, i) => {
-    const column = table.columns[i];
-    if (column === undefined) throw new LockstepError('BUG', `${where} has no column ${i}`);
-    return columnDecoder(laid, column, where);
+  const hidden = hiddenColumns(map);
+  requireSameColumns(map, table, hidden, where);
+  const columns = table.columns.map((column, i) => {
+    const laid = map.columns[i];
+    if (laid === undefined) throw new LockstepError('BUG', `${where} has no column ${i}`);
+    return laidColumn(laid, column, where);
   });
-  const count = decoders.length;
-  const nullBytes = (count + 7) >> 3;
-  return (cursor) => {
-    const nulls = cursor.at;
-    const { bytes } = cursor;
-    cursor.at = nulls + nullBytes;
-    const row: Value[] = [];
+  const count = columns.length;
+  const logged = count + hidden;
+  const nullBytes = (logged + 7) >> 3;
+  const widths = Int32Array.from(columns, ({ width }) => width);
+  const prefixes = Int32Array.from(columns, ({ prefix }) => prefix);
+  return (cursor, room, place) => {
+    const { bytes, at: nulls } = cursor;
+    const first = room.take(count);
+    const { fields } = room;
+    let at = nulls + nullBytes;
     for (let i = 0; i < count; i += 1) {
-      const isNull = ((bytes[nulls + (i >> 3)] ?? 0) >> (i & 7)) & 1;
-      const decode = decoders[i];
-      row.push(isNull === 1 || decode === undefined ? null : decode(cursor));
+      const field = first + 2 * i;
+      if (isNull(bytes, nulls, i)) {
+        fields[field] = -1;
+        fields[field + 1] = -1;
+        continue;
+      }
+      let width = widths[i] ?? 0;
+      const prefix = prefixes[i] ?? 0;
+      if (prefix > 0) {
+        width = lengthAt(bytes, at, prefix);
+        at += prefix;
+      }
+      fields[field] = at;
+      at += width;
+      fields[field + 1] = at;
     }
-    return row;
+    for (let i = count; i < logged; i += 1) if (!isNull(bytes, nulls, i)) at += HASH_BYTES;
+    cursor.at = at;
+    return new PackedRow(columns, bytes, fields, first, place);
   };
 }
 
-function requireSameColumns(map: TableMap, table: TableSchema, where: string): void {
-  const names = map.names?.join(', ') ?? null;
+function isNull(bytes: Buffer, bitmap: number, column: number): boolean {
+  return (((bytes[bitmap + (column >> 3)] ?? 0) >> (column & 7)) & 1) === 1;
+}
+
+const HASH_BYTES = 8;
+
+/** How many columns at the end MariaDB made for itself: the hash of each unique key over a BLOB or TEXT. Source: sql/table.cc, DB_ROW_HASH_. */
+function hiddenColumns({ names, columns }: TableMap): number {
+  if (names === null) return 0;
+  const isHidden = (name: string, i: number): boolean =>
+    /^DB_ROW_HASH_\d+$/.test(name) && columns[i]?.type === wire.longlong;
+  return names.length - 1 - names.findLastIndex((name, i) => !isHidden(name, i));
+}
+
+function requireSameColumns(map: TableMap, table: TableSchema, hidden: number, where: string): void {
+  const names = map.names?.slice(0, map.names.length - hidden).join(', ') ?? null;
   const known = table.columns.map((column) => column.name).join(', ');
-  if (map.columns.length === table.columns.length && (names === null || names === known)) return;
+  if (map.columns.length - hidden === table.columns.length && (names === null || names === known)) return;
   throw new LockstepError(
     'SOURCE_SCHEMA',
     `${where}: the binlog has ${map.columns.length} columns (${names ?? 'names not logged'}), the table has ${table.columns.length} (${known})`,

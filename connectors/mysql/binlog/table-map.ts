@@ -1,5 +1,6 @@
 import { LockstepError } from '../../../core/errors.ts';
-import type { Cursor } from './cursor.ts';
+import { Body } from './body.ts';
+import { MalformedEvent } from './malformed.ts';
 
 /** Column types as TABLE_MAP writes them. Source: include/field_types.h; MariaDB: sql/sql_const types 140, 141. */
 export const wire = {
@@ -46,32 +47,51 @@ export interface WireColumn {
   readonly meta: number;
 }
 
-export interface TableMap {
-  readonly id: number;
+/** The table that a TABLE_MAP_EVENT announces. */
+export interface TableName {
   readonly database: string;
   readonly table: string;
+}
+
+export interface TableMap extends TableName {
   readonly columns: readonly WireColumn[];
+  /** Whether each column may be NULL; always logged. */
+  readonly nullable: readonly boolean[];
   /** Column names where binlog_row_metadata=FULL, else null. */
   readonly names: readonly string[] | null;
+  /** The optional fields by their type, as they lie in the event; read by `schema/metadata.ts`. */
+  readonly metadata: ReadonlyMap<number, Buffer>;
 }
 
-/** Reads the body of a TABLE_MAP_EVENT. Source: libbinlogevents rows_event.h, Table_map_event. */
-export function readTableMap(cursor: Cursor): TableMap {
-  const id = cursor.u48();
-  cursor.skip(2);
-  const database = cursor.text(cursor.u8());
-  cursor.skip(1);
-  const table = cursor.text(cursor.u8());
-  cursor.skip(1);
-  const count = cursor.lenenc();
-  const types = Array.from({ length: count }, () => cursor.u8());
-  cursor.lenenc();
-  const columns = types.map((type) => readMeta(cursor, type, `${database}.${table}`));
-  cursor.skip((count + 7) >> 3);
-  return { id, database, table, columns, names: readNames(cursor) };
+/** The most columns a table can have. */
+const maxColumns = 4096;
+
+/** Reads the beginning of a TABLE_MAP_EVENT, behind its id; what follows need not be understood where the table is not wanted. Source: libs/mysql/binlog/event/rows_event.h, Table_map_event. */
+export function readTableName(body: Body): TableName {
+  body.skip(2);
+  const database = body.text(body.u8());
+  body.skip(1);
+  const table = body.text(body.u8());
+  body.skip(1);
+  return { database, table };
 }
 
-function readMeta(cursor: Cursor, type: number, where: string): WireColumn {
+/** Reads the rest. Errors: MalformedEvent, SOURCE_TYPE_UNSUPPORTED. */
+export function readTableMap(name: TableName, body: Body): TableMap {
+  const count = body.lenenc();
+  if (count === 0 || count > maxColumns) throw new MalformedEvent(`a table of ${count} columns`);
+  const types = body.view(count);
+  const meta = body.part(body.lenenc());
+  const columns = Array.from(types, (type) => readMeta(meta, type, `${name.database}.${name.table}`));
+  if (meta.left > 0) throw new MalformedEvent('a table whose columns have more to them than is known');
+  const nullBits = body.view((count + 7) >> 3);
+  const nullable = columns.map((_, i) => (((nullBits[i >> 3] ?? 0) >> (i & 7)) & 1) === 1);
+  const metadata = readFields(body);
+  const names = metadata.get(metadataField.names);
+  return { ...name, columns, nullable, names: names === undefined ? null : readNames(names, count), metadata };
+}
+
+function readMeta(meta: Body, type: number, where: string): WireColumn {
   switch (type) {
     case wire.float:
     case wire.double:
@@ -86,17 +106,17 @@ function readMeta(cursor: Cursor, type: number, where: string): WireColumn {
     case wire.datetime2:
     case wire.time2:
     case wire.blobCompressed:
-      return { type, meta: cursor.u8() };
+      return { type, meta: meta.u8() };
     case wire.varchar:
     case wire.varString:
     case wire.bit:
     case wire.newdecimal:
     case wire.varcharCompressed:
-      return { type, meta: cursor.u16() };
+      return { type, meta: meta.u16() };
     case wire.string:
     case wire.enum:
     case wire.set:
-      return stringColumn(cursor.u8(), cursor.u8());
+      return stringColumn(meta.u8(), meta.u8());
     case wire.tiny:
     case wire.short:
     case wire.long:
@@ -128,20 +148,34 @@ function stringColumn(first: number, second: number): WireColumn {
   return type === wire.enum || type === wire.set ? { type, meta: second } : { type, meta: length };
 }
 
-const columnNameField = 4;
+/** Types of the optional fields. Source: libbinlogevents rows_event.h, Optional_metadata_field_type; the same in MariaDB's log_event.h. */
+export const metadataField = {
+  signedness: 1,
+  defaultCharset: 2,
+  charsets: 3,
+  names: 4,
+  setLabels: 5,
+  enumLabels: 6,
+  geometries: 7,
+  primaryKey: 8,
+  primaryKeyWithPrefix: 9,
+  enumDefaultCharset: 10,
+  enumCharsets: 11,
+} as const;
 
-function readNames(cursor: Cursor): string[] | null {
-  while (cursor.at < cursor.end) {
-    const field = cursor.u8();
-    const length = cursor.lenenc();
-    const end = cursor.at + length;
-    if (field !== columnNameField) {
-      cursor.at = end;
-      continue;
-    }
-    const names: string[] = [];
-    while (cursor.at < end) names.push(cursor.text(cursor.lenenc()));
-    return names;
+function readFields(body: Body): Map<number, Buffer> {
+  const fields = new Map<number, Buffer>();
+  while (body.left > 0) {
+    const field = body.u8();
+    fields.set(field, Buffer.from(body.view(body.lenenc())));
   }
-  return null;
+  return fields;
+}
+
+function readNames(bytes: Buffer, count: number): string[] {
+  const field = new Body(bytes, 0, bytes.length);
+  const names: string[] = [];
+  while (field.left > 0) names.push(field.text(field.lenenc()));
+  if (names.length !== count) throw new MalformedEvent(`${names.length} names for ${count} columns`);
+  return names;
 }

@@ -1,16 +1,18 @@
-import type { Batch, Change, Checkpoint, Lane, Row, Value } from '../../../core/contracts.ts';
+import type { Batch, Change, Checkpoint, Lane, Row } from '../../../core/contracts.ts';
 import { LockstepError } from '../../../core/errors.ts';
 import type { Progress } from '../../../core/progress.ts';
+import { FieldRoom, PackedRow, type PackedColumn, type RowPlace } from '../../../core/row.ts';
 import { Bell, sleep } from '../../../core/signals.ts';
 import type { TableSchema } from '../../../core/table.ts';
 import type { Cursor } from '../binlog/cursor.ts';
-import type { Position } from '../position.ts';
+import { comparePlaces, type Position } from '../position.ts';
 import { beginConsistentSnapshot, readLogEnd, readVisiblePosition, type Server } from '../server.ts';
 import { readLength, requireEnd, type TextConnection } from '../text-connection.ts';
+import { beginInShape } from './current-shape.ts';
 import type { Gate, HandedOn } from './gate.ts';
 import { chunkStatement, formatRange, keyLiterals, planRanges, type Range } from './ranges.ts';
 import type { TableCopy } from './table-copy.ts';
-import { selectExpression, textColumnDecoder } from './text-column.ts';
+import { selectExpression, textColumn } from './text-column.ts';
 
 export interface CopierOptions {
   readonly tables: ReadonlyMap<string, TableCopy>;
@@ -108,7 +110,10 @@ export class Copier {
     const rows = this.#options.progress.table(origin).estimatedRows ?? 0;
     copy.taken.add(planning);
     const parts = rows < smallTableRows ? 1 : this.#options.readers * rangesPerReader;
-    const ranges = await planRanges(connection, schema, parts, signal);
+    const ranges = await planRanges(connection, schema, parts, signal).catch(nullIfGone);
+    if (ranges === null) await sleep(200, signal);
+    if (ranges === null && copy.epoch === epoch) copy.taken.delete(planning);
+    if (ranges === null) return;
     const set = new Map(ranges.map((range) => [rangeEntry(origin, range.index), formatRange(range)]));
     if (copy.epoch !== epoch) return;
     // A restart waits for this as for a chunk: else two lanes would write the same new entries.
@@ -142,8 +147,8 @@ export class Copier {
         yield* this.#chunk({ connection, copy, range, chunk, low, limit, pending }, signal);
       } catch (error) {
         this.#release(copy, low);
-        if (!(error instanceof LockstepError) || error.code !== 'SOURCE_SCHEMA') throw error;
-        await this.#endSnapshot(connection, copy, signal);
+        nullIfGone(error);
+        await connection.query('COMMIT', signal);
         await sleep(200, signal);
         return false;
       }
@@ -213,13 +218,15 @@ export class Copier {
     const { schema } = copy;
     const keyless = schema.key.length === 0;
     const opened = keyless ? await readLogEnd(connection, server, signal) : null;
+    const other = keyless ? null : await beginInShape(connection, schema, signal);
+    if (other !== null) throw await this.#outrun(connection, copy, other, signal);
     await connection.start(chunkStatement(schema, range, chunk.select, limit), signal);
     const at = { committedAtMs: Date.now(), gtid: null, file: low.place.file, offset: low.place.offset, serverId: 0 };
     // It must not be handed on before the server has let us see a row: a statement that fails leaves no part behind.
     let changes: Change[] = keyless ? [{ kind: 'truncate', table: schema, at }] : [];
     for (;;) {
       const more = await connection.rows(
-        (cursor) => changes.push({ kind: 'read', table: schema, before: null, after: chunk.read(cursor), at }),
+        (cursor) => changes.push({ kind: 'read', table: schema, before: null, after: chunk.read(cursor, at), at }),
         partBytes,
         signal,
       );
@@ -229,7 +236,7 @@ export class Copier {
       if (!more) break;
     }
     const end = opened ?? (await readLogEnd(connection, server, signal));
-    await this.#endSnapshot(connection, copy, signal);
+    await connection.query('COMMIT', signal);
     const done = keyless || chunk.rows < limit;
     const last = chunk.last === null ? range.at : keyLiterals(schema, chunk.last);
     const after: Range = { ...range, at: last, done, high: end, rows: range.rows + chunk.rows };
@@ -240,6 +247,21 @@ export class Copier {
       if (keyless) copy.keyless = { low, high: end };
       this.#release(copy, low);
     });
+  }
+
+  /** Waits, as for a table that is gone, for the stream: to tell of the later shape, or where it has nothing more to tell, to ask for it. */
+  async #outrun(
+    connection: TextConnection,
+    copy: TableCopy,
+    difference: string,
+    signal: AbortSignal,
+  ): Promise<LockstepError> {
+    const end = await readLogEnd(connection, this.#options.server, signal);
+    if (!copy.paused && comparePlaces(this.#options.handedOn().position.place, end) >= 0) {
+      copy.contradiction = difference;
+      this.moved.notify();
+    }
+    return new LockstepError('SOURCE_SCHEMA', `${copy.schema.origin} has another shape than is known: ${difference}`);
   }
 
   /** A batch that ends what came before it; `durable` is called once the target holds it all. */
@@ -258,6 +280,13 @@ function part(changes: Batch['changes'], bytes: number): Batch {
   return { changes, checkpoint: null, bytes, copying: new Set(), barrier: null };
 }
 
+/** A table that is not there, or not as it was, is one that the stream will tell of; anything else is thrown. */
+function nullIfGone(error: unknown): null {
+  const code = error instanceof LockstepError ? error.code : null;
+  if (code === 'SOURCE_SCHEMA' || code === 'SOURCE_NO_TABLES') return null;
+  throw error;
+}
+
 /** What to do when a checkpoint of the lane is durable. */
 type Pending = Map<Checkpoint, () => void>;
 
@@ -274,6 +303,9 @@ interface ChunkWork {
 /** Stands in `TableCopy.taken` while a reader cuts the table. */
 const planning = -1;
 
+/** What a row takes in memory beside its bytes, about. */
+const bytesPerRow = 200;
+
 /** The rows of one chunk as they are read. */
 class Chunk {
   readonly select: string;
@@ -281,27 +313,34 @@ class Chunk {
   bytes = 0;
   last: Row | null = null;
   after: Range | null = null;
-  readonly #decoders: readonly ReturnType<typeof textColumnDecoder>[];
+  readonly #columns: readonly PackedColumn[];
+  readonly #room = new FieldRoom();
   readonly #where: string;
   #untaken = 0;
 
   constructor(table: TableSchema) {
     this.select = table.columns.map(selectExpression).join(', ');
-    this.#decoders = table.columns.map(textColumnDecoder);
+    this.#columns = table.columns.map(textColumn);
     this.#where = table.origin;
   }
 
-  read(cursor: Cursor): Row {
-    const row: Value[] = [];
-    for (const decode of this.#decoders) {
+  read(cursor: Cursor, place: RowPlace): Row {
+    const start = cursor.at;
+    const count = this.#columns.length;
+    const first = this.#room.take(count);
+    const { fields } = this.#room;
+    for (let i = 0; i < count; i += 1) {
       const length = readLength(cursor);
-      row.push(length < 0 ? null : decode(cursor, length));
+      const field = first + 2 * i;
+      fields[field] = length < 0 ? -1 : cursor.at;
+      if (length > 0) cursor.at += length;
+      fields[field + 1] = cursor.at;
     }
     requireEnd(cursor, this.#where);
     this.rows += 1;
-    this.#untaken += 100 + 3 * (cursor.end - cursor.at);
-    this.last = row;
-    return row;
+    this.#untaken += bytesPerRow + cursor.end - start;
+    this.last = new PackedRow(this.#columns, cursor.bytes, fields, first, place);
+    return this.last;
   }
 
   /** Bytes in memory since it was last asked. */

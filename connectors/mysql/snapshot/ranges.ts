@@ -1,5 +1,6 @@
 import type { Row, Value } from '../../../core/contracts.ts';
 import { LockstepError } from '../../../core/errors.ts';
+import { valueAt } from '../../../core/row.ts';
 import type { Column, TableSchema } from '../../../core/table.ts';
 import { askValue, type Asker } from '../connect.ts';
 import { comparePlaces, parsePlace, type Place } from '../position.ts';
@@ -82,7 +83,7 @@ function keyColumn(column: Column | undefined): string {
 
 /** The key of a row as SQL literals. */
 export function keyLiterals(table: TableSchema, row: Row): string[] {
-  return table.key.map((i) => literal(table.columns[i], row[i] ?? null, table.origin));
+  return table.key.map((i) => literal(table.columns[i], valueAt(row, i), table.origin));
 }
 
 function literal(column: Column | undefined, value: Value, origin: string): string {

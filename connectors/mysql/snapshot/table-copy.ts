@@ -18,6 +18,8 @@ export class TableCopy {
   /** A table without a key is read in one go, at a state between these two. */
   keyless: { readonly low: Position; readonly high: Place } | null = null;
 
+  /** In what the server's shape of the table differs from what is known although the whole log is read: what is known is wrong then. */
+  contradiction: string | null = null;
   /** The low position of the first chunk; null before it. */
   firstLow: Position | null = null;
   #pauses = 0;

@@ -1,11 +1,8 @@
-import type { Value } from '../../../core/contracts.ts';
+import type { PackedColumn } from '../../../core/row.ts';
 import type { Column } from '../../../core/table.ts';
-import type { Cursor } from '../binlog/cursor.ts';
 import { shortestFloat } from '../float.ts';
+import type { Print } from '../printed.ts';
 import { quote } from '../server.ts';
-
-/** Reads one value of `length` bytes from a text result and moves behind it; gives the canonical value that the stream would give. */
-export type TextDecoder = (cursor: Cursor, length: number) => Value;
 
 /** What to select so that the text holds the whole value: a FLOAT's own text has too few digits. */
 export function selectExpression(column: Column): string {
@@ -13,26 +10,30 @@ export function selectExpression(column: Column): string {
   return column.type.kind === 'float' ? `CAST(${name} AS DOUBLE) AS ${name}` : name;
 }
 
-export function textColumnDecoder(column: Column): TextDecoder {
+/** A column of a text result: what it gives is what the stream would give. */
+export function textColumn(column: Column): PackedColumn {
   const { type } = column;
   switch (type.kind) {
     case 'int':
     case 'year':
+      return { decode: readInteger, print };
     case 'boolean':
-      return readInteger;
+      return { decode: (bytes, start, end) => readInteger(bytes, start, end) !== 0, print: null };
     case 'bigint':
-      return (cursor, length) =>
-        length < 16 ? BigInt(readInteger(cursor, length)) : BigInt(readAscii(cursor, length));
+      return { decode: readBigint, print };
     case 'float':
-      return (cursor, length) => shortestFloat(Number(readAscii(cursor, length)));
+      return { decode: (bytes, start, end) => shortestFloat(readNumber(bytes, start, end)), print: null };
     case 'double':
-      return (cursor, length) => Number(readAscii(cursor, length));
+      return { decode: readNumber, print };
     case 'decimal':
       return column.declared.includes('zerofill')
-        ? (cursor, length) => readAscii(cursor, length).replace(/^0+(?=\d)/, '')
-        : readAscii;
+        ? { decode: (bytes, start, end) => readAscii(bytes, start, end).replace(/^0+(?=\d)/, ''), print: null }
+        : { decode: readAscii, print };
     case 'bit':
-      return type.length === 1 ? (cursor, length) => readBits(cursor, length) !== 0n : readBits;
+      return {
+        decode: type.length === 1 ? (bytes, start, end) => readBits(bytes, start, end) !== 0n : readBits,
+        print: null,
+      };
     case 'date':
     case 'datetime':
     case 'timestamp':
@@ -40,44 +41,48 @@ export function textColumnDecoder(column: Column): TextDecoder {
     case 'uuid':
     case 'inet4':
     case 'inet6':
-      return readAscii;
+      return { decode: readAscii, print };
     case 'char':
     case 'varchar':
     case 'text':
     case 'enum':
     case 'set':
     case 'json':
-      return (cursor, length) => cursor.text(length);
+      return { decode: (bytes, start, end) => bytes.toString('utf8', start, end), print };
     case 'binary':
     case 'varbinary':
     case 'blob':
     case 'geometry':
     case 'vector':
-      return (cursor, length) => cursor.copy(length);
+      // A copy, so that a small value does not keep a large buffer alive.
+      return { decode: (bytes, start, end) => Uint8Array.prototype.slice.call(bytes, start, end), print: null };
   }
 }
 
-function readAscii(cursor: Cursor, length: number): string {
-  const { at } = cursor;
-  cursor.at = at + length;
-  return cursor.bytes.toString('latin1', at, at + length);
+const print: Print = (out, bytes, start, end) => out.copy(bytes, start, end);
+
+function readAscii(bytes: Buffer, start: number, end: number): string {
+  return bytes.toString('latin1', start, end);
+}
+
+function readNumber(bytes: Buffer, start: number, end: number): number {
+  return Number(readAscii(bytes, start, end));
 }
 
 /** Up to 15 digits, with a sign or not. */
-function readInteger(cursor: Cursor, length: number): number {
-  const { bytes } = cursor;
-  const end = cursor.at + length;
-  let { at } = cursor;
-  const negative = bytes[at] === 0x2d;
-  if (negative) at += 1;
+function readInteger(bytes: Buffer, start: number, end: number): number {
+  const negative = bytes[start] === 0x2d;
   let value = 0;
-  for (; at < end; at += 1) value = value * 10 + (bytes[at] ?? 0) - 0x30;
-  cursor.at = end;
+  for (let at = negative ? start + 1 : start; at < end; at += 1) value = value * 10 + (bytes[at] ?? 0) - 0x30;
   return negative && value !== 0 ? -value : value;
 }
 
-function readBits(cursor: Cursor, length: number): bigint {
+function readBigint(bytes: Buffer, start: number, end: number): bigint {
+  return BigInt(end - start < 16 ? readInteger(bytes, start, end) : readAscii(bytes, start, end));
+}
+
+function readBits(bytes: Buffer, start: number, end: number): bigint {
   let value = 0n;
-  for (let i = 0; i < length; i += 1) value = (value << 8n) | BigInt(cursor.u8());
+  for (let at = start; at < end; at += 1) value = (value << 8n) | BigInt(bytes[at] ?? 0);
   return value;
 }

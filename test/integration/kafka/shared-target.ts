@@ -3,6 +3,7 @@ import type { Batch, Change, Lane, Target } from '../../../core/contracts.ts';
 import { LockstepError, unreachable } from '../../../core/errors.ts';
 import { sleep } from '../../../core/signals.ts';
 import { qualifiedName } from '../../../core/table.ts';
+import { valuesOf } from '../../../core/row.ts';
 import { isRowChange } from '../../../core/transform.ts';
 
 /** One change as the shared target keeps it. */
@@ -106,7 +107,7 @@ export class SharedTarget implements Target {
 
 function describe(change: Change): { table: string; key: string; row: string } {
   if (isRowChange(change)) {
-    const row = change.after ?? change.before;
+    const row = valuesOf(change.after ?? change.before);
     return { table: qualifiedName(change.table), key: String(row[0]), row: JSON.stringify(row, plain) };
   }
   switch (change.kind) {

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { schemaPolicies } from '../../../core/schema-policy.ts';
 import { configJsonSchema, loadConfig, parseConfig } from '../../../app/config/load.ts';
 import { LockstepError } from '../../../core/errors.ts';
 
@@ -25,7 +26,12 @@ describe('a configuration', () => {
   test('gets every default filled in', async () => {
     const { source, via, targets, http } = await parseConfig('shop.yaml', SMALLEST, {});
     expect({ source, via, targets, http }).toEqual({
-      source: { url: 'mysql://repl@db1:3306', tables: ['shop.*'], copy: { readers: 2, marker: null } },
+      source: {
+        url: 'mysql://repl@db1:3306',
+        tables: ['shop.*'],
+        copy: { readers: 2, marker: null },
+        schemaChanges: Object.fromEntries(Object.keys(schemaPolicies).map((kind) => [kind, 'evolve'])),
+      },
       via: null,
       targets: { warehouse: { url: 'postgres://app@pg1/shop', transforms: [], metadata: 'lockstep' } },
       http: null,

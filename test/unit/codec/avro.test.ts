@@ -4,10 +4,12 @@ import { describe, expect, test } from 'vitest';
 import { compileDecoder, schemaIdOf } from '../../../codec/avro/decode.ts';
 import { compileEncoder, encodeMarkerKey, type Encoder } from '../../../codec/avro/encode.ts';
 import { keySchema, markerKeySchema, valueSchema } from '../../../codec/avro/schema.ts';
+import { fieldNames } from '../../../codec/avro/names.ts';
 import { tableFromSchema } from '../../../codec/avro/table.ts';
 import { AvroWriter } from '../../../codec/avro/writer.ts';
-import type { Change, Moment, Row } from '../../../core/contracts.ts';
+import type { Change, Moment, Row, Values } from '../../../core/contracts.ts';
 import type { TableSchema } from '../../../core/table.ts';
+import { packed } from '../../support/packed.ts';
 import { cases, column, samples, tableOf } from './tables.ts';
 
 const topic = 'shop.shop.orders';
@@ -20,6 +22,9 @@ const at: Moment = {
   serverId: 17,
 };
 const ids = { key: 7, value: 8 };
+
+/** avsc keeps a record in an object by field name, where this one is no field: such a table is left to our own round trips. */
+const readable = cases.filter(({ table }) => !fieldNames(table.columns).includes('__proto__'));
 
 /** avsc with longs as bigint, for the oracle must not lose digits either. */
 const bigLong = avro.types.LongType.__with({
@@ -52,7 +57,7 @@ function update(table: TableSchema, before: Row, after: Row): Change {
   return { kind: 'update', table, before, after, at };
 }
 
-function roundTrip(table: TableSchema, row: Row): Row | null {
+function roundTrip(table: TableSchema, row: Values): Values | null {
   const message = encoded(compileEncoder(table, topic, { ids, name: 'shop' }), {
     kind: 'insert',
     table,
@@ -79,7 +84,7 @@ describe('rows through Avro', () => {
 
   test('are the very bytes that an independent implementation writes', () => {
     fc.assert(
-      fc.property(cases, ({ table, before, after }) => {
+      fc.property(readable, ({ table, before, after }) => {
         const encoder = compileEncoder(table, topic, { ids, name: 'shop' });
         const message = encoded(encoder, update(table, before, after));
         const type = oracle(valueSchema(table, topic));
@@ -90,6 +95,17 @@ describe('rows through Avro', () => {
         encoder.key(after, writer);
         const key = writer.buffer.subarray(5, writer.length);
         expect(oracle(schema).toBuffer(oracle(schema).fromBuffer(key)).equals(key)).toBe(true);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('are the same bytes from rows that still lie in those of their source', () => {
+    fc.assert(
+      fc.property(cases, ({ table, before, after }) => {
+        const encoder = compileEncoder(table, topic, { ids, name: 'shop' });
+        const lying = update(table, packed(table, before), packed(table, after));
+        expect(encoded(encoder, lying)).toEqual(encoded(encoder, update(table, before, after)));
       }),
       { numRuns: 200 },
     );

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import type { Row, Value } from '../../../core/contracts.ts';
+import type { Values, Value } from '../../../core/contracts.ts';
 import { tableSchema, type Column, type ColumnType, type TableSchema } from '../../../core/table.ts';
 
 /** Column types and canonical values of all kinds, for property tests. */
@@ -151,8 +151,8 @@ export const samples: readonly Sample[] = [
 
 export interface Case {
   readonly table: TableSchema;
-  readonly before: Row;
-  readonly after: Row;
+  readonly before: Values;
+  readonly after: Values;
 }
 
 const names = fc.oneof(

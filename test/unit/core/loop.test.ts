@@ -1,3 +1,4 @@
+import { valueAt } from '../../../core/row.ts';
 import { describe, expect, test } from 'vitest';
 import type { Barrier, Batch } from '../../../core/contracts.ts';
 import { runLoop } from '../../../core/loop.ts';
@@ -25,7 +26,7 @@ function running(
 }
 
 const idsOf = (target: MemoryTarget): unknown[] =>
-  target.changes.map((change) => (change.kind === 'insert' ? Number(change.after[0]) : change.kind));
+  target.changes.map((change) => (change.kind === 'insert' ? Number(valueAt(change.after, 0)) : change.kind));
 
 describe('the loop', () => {
   test('brings every lane in its order, prepares the tables first and counts what is durable', async () => {

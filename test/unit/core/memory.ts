@@ -1,20 +1,20 @@
-import type { Batch, Change, Checkpoint, Checkpoints, Lane, Row, Source, Target } from '../../../core/contracts.ts';
+import type { Batch, Change, Checkpoint, Checkpoints, Lane, Values, Source, Target } from '../../../core/contracts.ts';
 import { sleep } from '../../../core/signals.ts';
 import type { TableSchema } from '../../../core/table.ts';
 import { orders } from './tables.ts';
 
 const at = { committedAtMs: 1_700_000_000_000, gtid: null, file: 'binlog.000001', offset: 4, serverId: 1 };
 
-export function insert(row: Row, table: TableSchema = orders): Change {
+export function insert(row: Values, table: TableSchema = orders): Change {
   return { kind: 'insert', table, before: null, after: row, at };
 }
-export function update(before: Row, after: Row, table: TableSchema = orders): Change {
+export function update(before: Values, after: Values, table: TableSchema = orders): Change {
   return { kind: 'update', table, before, after, at };
 }
-export function remove(row: Row, table: TableSchema = orders): Change {
+export function remove(row: Values, table: TableSchema = orders): Change {
   return { kind: 'delete', table, before: row, after: null, at };
 }
-export function read(row: Row, table: TableSchema = orders): Change {
+export function read(row: Values, table: TableSchema = orders): Change {
   return { kind: 'read', table, before: null, after: row, at };
 }
 export function truncate(table: TableSchema = orders): Change {

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import type { Row, Value } from '../../../core/contracts.ts';
+import type { Values, Value } from '../../../core/contracts.ts';
 import { type Column, type ColumnType, type TableSchema, tableSchema } from '../../../core/table.ts';
 
 export function column(name: string, type: ColumnType, parts: Partial<Column> = {}): Column {
@@ -35,7 +35,7 @@ export const orders = table('shop.orders', [
   column('items', int),
 ]);
 
-export const order: fc.Arbitrary<Row> = fc.tuple(
+export const order: fc.Arbitrary<Values> = fc.tuple(
   fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
   fc.constantFrom('draft', 'paid', 'shipped'),
   decimalText(),
@@ -52,6 +52,6 @@ function decimalText(): fc.Arbitrary<string> {
 }
 
 /** A copy that shares nothing, to see whether somebody changed the original. */
-export function copyOf(row: Row): Value[] {
+export function copyOf(row: Values): Value[] {
   return row.map((value) => (value instanceof Uint8Array ? value.slice() : value));
 }

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Change, Row, Transform } from '../../../core/contracts.ts';
+import type { Change, Values, Transform } from '../../../core/contracts.ts';
 import { tableSchema } from '../../../core/table.ts';
 import { isRowChange, Transforms } from '../../../core/transform.ts';
 import { batch, insert, marker, read, remove, truncate, update } from './memory.ts';
@@ -17,9 +17,9 @@ const noDrafts: Transform = {
     };
   },
 };
-const draft: Row = [1n, 'draft', '1.00', 'n', null, 1];
-const paid: Row = [1n, 'paid', '1.00', 'n', null, 1];
-const target: Row = [1n, 'paid', '1.00', null, 1];
+const draft: Values = [1n, 'draft', '1.00', 'n', null, 1];
+const paid: Values = [1n, 'paid', '1.00', 'n', null, 1];
+const target: Values = [1n, 'paid', '1.00', null, 1];
 
 const single = (change: Change): Change | undefined =>
   new Transforms([noDrafts]).batch(batch([change])).batch.changes[0];

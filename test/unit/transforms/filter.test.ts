@@ -1,12 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Row } from '../../../core/contracts.ts';
+import type { Values } from '../../../core/contracts.ts';
 import { order, orders, table } from '../core/tables.ts';
 import { compiled, refusal } from './support.ts';
 
 const where = (expression: string): unknown => ({ filter: { table: 'shop.orders', where: expression } });
-const paid: Row = [18446744073709551615n, 'paid', '10.10', 'hello', '0.10', 3];
-const bare: Row = [1n, 'draft', '10.00', null, null, -1];
+const paid: Values = [18446744073709551615n, 'paid', '10.10', 'hello', '0.10', 3];
+const bare: Values = [1n, 'draft', '10.00', null, null, -1];
 
 describe('filter', () => {
   test.each([

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { CompiledTransform, Row, Transform } from '../../../core/contracts.ts';
+import type { CompiledTransform, Values, Transform } from '../../../core/contracts.ts';
 import type { TableSchema } from '../../../core/table.ts';
 import { Transforms } from '../../../core/transform.ts';
 import { openTransforms, transformSchema, unmatched } from '../../../transforms/registry.ts';
@@ -41,7 +41,7 @@ describe('transforms', () => {
       fc.property(order, fc.shuffledSubarray(transforms), (row, some) => {
         const before = copyOf(row);
         const steps = compileInTurn(some, orders);
-        let current: Row | null = row;
+        let current: Values | null = row;
         for (const step of steps) {
           current = current === null ? null : step.row(current);
           expect(current?.length ?? step.table.columns.length).toBe(step.table.columns.length);

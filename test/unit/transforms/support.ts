@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { LockstepError } from '../../../core/errors.ts';
-import type { Row, Transform } from '../../../core/contracts.ts';
+import type { Values, Transform } from '../../../core/contracts.ts';
 import type { TableSchema } from '../../../core/table.ts';
 import { openTransforms, transformSchema } from '../../../transforms/registry.ts';
 
@@ -14,7 +14,7 @@ export function opened(...items: readonly unknown[]): Promise<Transform[]> {
 
 interface Compiled {
   readonly table: TableSchema;
-  readonly row: (row: Row) => Row | null;
+  readonly row: (row: Values) => Values | null;
 }
 
 /** The only transform of a list, compiled for a table that it must not leave out. */

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import type { Change, Row } from '../../../../core/contracts.ts';
+import type { Change, Values } from '../../../../core/contracts.ts';
 import { isRowChange } from '../../../../core/transform.ts';
 import { compileEncoder, type Encoder } from '../../../../codec/avro/encode.ts';
 import { keySchema, valueSchema } from '../../../../codec/avro/schema.ts';
@@ -15,8 +15,8 @@ import { column, int, table, text } from '../../core/tables.ts';
 
 const TOPIC = 'shop.shop.places';
 const places = table('shop.places', [column('name', text), column('region', int), column('visits', int)], [1, 0]);
-const row: Row = ['Brno', 7, 12];
-const byKey: Row = ['Brno', 7, null];
+const row: Values = ['Brno', 7, 12];
+const byKey: Values = ['Brno', 7, null];
 const never = new AbortController().signal;
 
 let registry: BuiltInRegistry;

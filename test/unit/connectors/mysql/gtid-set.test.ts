@@ -83,4 +83,24 @@ describe('a GTID set', () => {
         '07000000000000000800000000000000',
     );
   });
+
+  it('is encoded with its tags as the server itself writes it into PREVIOUS_GTIDS', () => {
+    const source = '50e15ea0-e590-11f1-b0ed-02fc00000001';
+    const encoded = GtidSet.parse(`${source}:1-7:other_tag_1:1:tagx:1`).encode();
+    const bytes = '50e15ea0e59011f1b0ed02fc00000001';
+    expect(encoded.toString('hex')).toBe(
+      '0103000000000001' +
+        `${bytes}00010000000000000001000000000000000800000000000000` +
+        `${bytes}166f746865725f7461675f31010000000000000001000000000000000200000000000000` +
+        `${bytes}0874616778010000000000000001000000000000000200000000000000`,
+    );
+  });
+
+  it('knows how many it holds', () => {
+    fc.assert(
+      fc.property(gtids, (members) => {
+        expect(setOf(members).size).toBe(new Set(members.map(name)).size);
+      }),
+    );
+  });
 });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { BinlogReader } from '../../../../connectors/mysql/binlog/reader.ts';
+import { BinlogReader, type ReaderOptions } from '../../../../connectors/mysql/binlog/reader.ts';
 import { GtidSet } from '../../../../connectors/mysql/gtid-set.ts';
 import type { Position } from '../../../../connectors/mysql/position.ts';
+import { Collations } from '../../../../connectors/mysql/schema/collations.ts';
 import { Copier } from '../../../../connectors/mysql/snapshot/copier.ts';
 import { Gate } from '../../../../connectors/mysql/snapshot/gate.ts';
 import { Stream } from '../../../../connectors/mysql/stream.ts';
@@ -33,10 +34,20 @@ async function follow(
   await using ends = await pair();
   const place = { file: 'binlog.000001', offset: 4, server: 'u' };
   const start: Position = { by: 'gtid', set: new GtidSet(), place };
-  const tables = new Tables((database) => database === 'shop');
+  const understanding = { flavour: 'mysql', collations: new Collations(new Map(), new Map([['utf8mb4', 4]])) } as const;
+  const tables = new Tables((database) => database === 'shop', understanding);
   for (const table of known) tables.set(table.origin, table);
-  const lookup = (database: string, table: string): TableSchema | null => tables.lookup(database, table);
-  const reader = new BinlogReader({ wire: ends.wire, where: 'test', start: place, checksums: true, lookup, partBytes });
+  const lookup: ReaderOptions['lookup'] = (database, table, _, map) => tables.lookup(database, table, map);
+  const captured = (): Iterable<string> => tables.origins();
+  const reader = new BinlogReader({
+    wire: ends.wire,
+    where: 'test',
+    start: place,
+    again: null,
+    lookup,
+    captured,
+    partBytes,
+  });
   const shared = { copies: new Map(), gate: new Gate(), progress: new Progress() };
   const stream: Stream = new Stream(
     {
@@ -46,8 +57,21 @@ async function follow(
       tables,
       copier: idleCopier(shared, () => stream),
       first: null,
-      readSchemas: () => Promise.resolve(new Map(catalog.map((table) => [table.origin, table]))),
+      firstChanges: [],
+      newcomers: [],
+      schemaChanges: {
+        flavour: 'mysql',
+        policies: {},
+        movesTables: true,
+        changesKeys: true,
+        catalog: {
+          read: () =>
+            Promise.resolve(new Map(catalog.map((table) => [table.origin, { schema: table, standIn: false }]))),
+          charset: () => Promise.resolve('utf8mb4'),
+        },
+      },
       readEnd: () => Promise.resolve({ ...place, offset: endOf(events) }),
+      until: 'caught-up',
       ping: () => Promise.resolve(),
     },
     never,
@@ -101,22 +125,23 @@ const insert = (number: number, name = 't'): LogEvent[] => [
   xid,
 ];
 const t = schema;
+const columns = '(id INT NOT NULL PRIMARY KEY, v VARCHAR(200) CHARACTER SET utf8mb4)';
 
 describe('the stream', () => {
   it('drops a table where the log does, although the catalog has it again by now', async () => {
-    const events = [gtid(1), query('DROP TABLE t'), gtid(2), query('CREATE TABLE t (id INT)'), ...insert(3)];
+    const events = [gtid(1), query('DROP TABLE t'), gtid(2), query(`CREATE TABLE t ${columns}`), ...insert(3)];
     const { changes, entries } = await follow(events, [t], [t]);
     expect(changes).toEqual(['shop.t to nothing', 'nothing to shop.t', 'insert']);
-    expect([...entries]).toEqual(['table/shop.t']);
+    expect([...entries]).toEqual(['table/shop.t/']);
   });
 
   it('empties a table that is replaced by one of the same shape', async () => {
-    const events = [gtid(1), query('CREATE OR REPLACE TABLE t (id INT)'), ...insert(2)];
+    const events = [gtid(1), query(`CREATE OR REPLACE TABLE t ${columns}`), ...insert(2)];
     expect((await follow(events, [t], [t])).changes).toEqual(['shop.t to nothing', 'nothing to shop.t', 'insert']);
   });
 
   it('does nothing about a table that is created where it is already', async () => {
-    const events = [gtid(1), query('CREATE TABLE IF NOT EXISTS t (id INT)'), ...insert(2)];
+    const events = [gtid(1), query(`CREATE TABLE IF NOT EXISTS t ${columns}`), ...insert(2)];
     expect((await follow(events, [t], [t])).changes).toEqual(['insert']);
   });
 
@@ -124,12 +149,18 @@ describe('the stream', () => {
     'hands a table that is created and filled on under one checkpoint, parts of %i bytes',
     async (partBytes) => {
       const fill = [tableMap(5, 'u'), ...[1, 2, 3].map((id) => rows('insert', 5, [[id, 'a'.repeat(50)]]))];
-      const events = [gtid(1), begin, query('CREATE TABLE `u` (`id` int) START TRANSACTION'), ...fill, xid];
+      const events = [
+        gtid(1),
+        begin,
+        query('CREATE TABLE `u` (`id` int NOT NULL, `v` varchar(200), PRIMARY KEY (`id`)) START TRANSACTION'),
+        ...fill,
+        xid,
+      ];
       const { changes, batches, entries } = await follow(events, [t], [t, named('u')], partBytes);
       expect(changes).toEqual(['nothing to shop.u', 'insert', 'insert', 'insert']);
       expect(batches.filter(({ checkpoint }) => checkpoint !== null)).toHaveLength(1);
       expect(batches.at(-1)?.checkpoint?.set.get('stream')).toContain(':1"');
-      expect([...entries]).toEqual(['table/shop.t', 'table/shop.u']);
+      expect([...entries]).toEqual(['table/shop.t/', 'table/shop.u/']);
     },
   );
 
@@ -148,7 +179,7 @@ describe('the stream', () => {
 
   it('keeps the entries of tables whose names only begin like that of a dropped one', async () => {
     const events = [gtid(1), query('DROP TABLE t')];
-    expect([...(await follow(events, [t, named('tt')], [named('tt')])).entries]).toEqual(['table/shop.tt']);
+    expect([...(await follow(events, [t, named('tt')], [named('tt')])).entries]).toEqual(['table/shop.tt/']);
   });
 
   it('leaves no entry of a table that was altered and dropped under one checkpoint', async () => {
@@ -169,8 +200,54 @@ describe('the stream', () => {
     ]);
   });
 
-  it.each(['RENAME TABLE t TO u', 'ALTER TABLE t RENAME u', 'DROP DATABASE shop'])('refuses %s', async (statement) => {
-    await expect(follow([gtid(1), query(statement)], [t], [t])).rejects.toEqual(
+  it.each(['RENAME TABLE t TO u', 'ALTER TABLE t RENAME u'])(
+    'follows %s, rows under the new name',
+    async (statement) => {
+      const { changes, entries } = await follow([gtid(1), query(statement), ...insert(2, 'u')], [t], [named('u')]);
+      expect(changes).toEqual(['shop.t to shop.u', 'insert']);
+      expect([...entries]).toEqual(['table/shop.u/']);
+    },
+  );
+
+  it('follows a swap of tables whose names are all captured, in an order in which every name is free', async () => {
+    const events = [gtid(1), query('RENAME TABLE t TO t_old, t_new TO t'), ...insert(2)];
+    const { changes, entries } = await follow(events, [t, named('t_new')], [t, named('t_old')]);
+    expect(changes).toEqual(['shop.t to shop.t_old', 'shop.t_new to shop.t', 'insert']);
+    expect([...entries].toSorted()).toEqual(['table/shop.t/', 'table/shop.t_old/']);
+  });
+
+  it('drops a table that is renamed to a name that is not captured', async () => {
+    const { changes, entries } = await follow([gtid(1), query('RENAME TABLE t TO other.t')], [t], []);
+    expect(changes).toEqual(['shop.t to nothing']);
+    expect([...entries]).toEqual([]);
+  });
+
+  it('drops the tables of a database that is dropped', async () => {
+    const { changes } = await follow([gtid(1), query('DROP DATABASE shop')], [t, named('u')], []);
+    expect(changes).toEqual(['shop.t to nothing', 'shop.u to nothing']);
+  });
+
+  it('gives each of several changes of one table in a backlog the shape of its place', async () => {
+    const events = [
+      gtid(1),
+      query('ALTER TABLE t ADD a INT, ADD b INT FIRST'),
+      gtid(2),
+      query('ALTER TABLE t DROP a, CHANGE b c BIGINT'),
+      gtid(3),
+      query('ALTER TABLE t DROP COLUMN c, RENAME COLUMN v TO w'),
+    ];
+    const { batches } = await follow(events, [t], [t]);
+    const shapes = batches.flatMap(({ changes }) =>
+      changes.map((change) =>
+        change.kind === 'schema' ? change.after?.columns.map(({ name }) => name).join() : change.kind,
+      ),
+    );
+    expect(shapes).toEqual(['b,id,v,a', 'b,id,v', 'c,id,v', 'c,id,v', 'id,v', 'id,w']);
+  });
+
+  it('stops at a statement that it does not understand where the catalog may be of a later time', async () => {
+    const events = [gtid(1), query('ALTER TABLE t FROBNICATE v'), ...insert(2)];
+    await expect(follow(events, [t], [t])).rejects.toEqual(
       expect.objectContaining({ code: 'SOURCE_SCHEMA_CHANGE', message: expect.stringContaining('shop.t') }),
     );
   });

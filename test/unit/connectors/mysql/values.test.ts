@@ -1,22 +1,28 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Cursor } from '../../../../connectors/mysql/binlog/cursor.ts';
-import { decimalDecoder } from '../../../../connectors/mysql/binlog/decimal.ts';
+import { packedDecimal } from '../../../../connectors/mysql/binlog/decimal.ts';
 import { printJson } from '../../../../connectors/mysql/binlog/json.ts';
-import { formatClock, formatDate, formatEpochSeconds, formatFraction } from '../../../../connectors/mysql/calendar.ts';
+import { printClock, printDate, printEpochSeconds, printFraction } from '../../../../connectors/mysql/calendar.ts';
 import { formatJsonDouble, shortestFloat } from '../../../../connectors/mysql/float.ts';
 import { formatInet4, formatInet6, formatUuid } from '../../../../connectors/mysql/network-types.ts';
+import { printedText } from '../../../../connectors/mysql/printed.ts';
 import { setLabels } from '../../../../connectors/mysql/set-labels.ts';
+import { Bytes } from '../../../../core/bytes.ts';
+
+/** What is written to empty bytes. */
+function written(write: (out: Bytes) => void): string {
+  const out = new Bytes(1);
+  write(out);
+  return out.buffer.toString('utf8', 0, out.length);
+}
 
 const bytes = (hex: string): Buffer => Buffer.from(hex.replaceAll(' ', ''), 'hex');
 
 function decimal(precision: number, scale: number, hex: string): string {
-  const cursor = new Cursor();
   const packed = bytes(hex);
-  cursor.set(packed, 0, packed.length);
-  const text = decimalDecoder(precision, scale)(cursor);
-  expect(cursor.at).toBe(packed.length);
-  return text;
+  const { width, print } = packedDecimal(precision, scale);
+  expect(width).toBe(packed.length);
+  return printedText(print, packed, 0, packed.length);
 }
 
 describe('a packed decimal', () => {
@@ -77,18 +83,19 @@ describe('the calendar', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 32 - 1 }), (seconds) => {
         const iso = new Date(seconds * 1000).toISOString();
-        expect(formatEpochSeconds(seconds)).toBe(iso.slice(0, 19).replace('T', ' '));
+        expect(written((out) => printEpochSeconds(out, seconds))).toBe(iso.slice(0, 19).replace('T', ' '));
       }),
     );
   });
 
   it('keeps zeros', () => {
-    expect([formatDate(0, 0, 0), formatDate(2020, 0, 10), formatClock(1, 2, 3)]).toEqual([
-      '0000-00-00',
-      '2020-00-10',
-      '01:02:03',
-    ]);
-    expect([formatFraction(1000, 3), formatFraction(1, 6), formatFraction(0, 0)]).toEqual(['.001', '.000001', '']);
+    expect(written((out) => printDate(out, 0, 0, 0))).toBe('0000-00-00');
+    expect(written((out) => printDate(out, 2020, 0, 10))).toBe('2020-00-10');
+    expect(written((out) => printClock(out, 1, 2, 3))).toBe('01:02:03');
+    expect(written((out) => printClock(out, 838, 59, 59))).toBe('838:59:59');
+    expect(written((out) => printFraction(out, 1000, 3))).toBe('.001');
+    expect(written((out) => printFraction(out, 1, 6))).toBe('.000001');
+    expect(written((out) => printFraction(out, 0, 0))).toBe('');
   });
 });
 
@@ -105,12 +112,12 @@ describe('JSON in the log', () => {
     ['0f f6 04 03 02 81 32', '1.50'],
   ])('%s is printed', (hex, text) => {
     const packed = bytes(hex);
-    expect(printJson(packed, 0, packed.length)).toBe(text);
+    expect(printedText(printJson, packed, 0, packed.length, 'utf8')).toBe(text);
   });
 
   it.each(['10', '04 07', '02 ff ff ff ff', '0c ff ff ff ff ff ff'])('%s is refused as corrupt', (hex) => {
     const packed = bytes(hex);
-    expect(() => printJson(packed, 0, packed.length)).toThrow(
+    expect(() => printedText(printJson, packed, 0, packed.length, 'utf8')).toThrow(
       expect.objectContaining({ code: 'SOURCE_EVENT_CORRUPT' }),
     );
   });

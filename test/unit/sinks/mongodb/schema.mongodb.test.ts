@@ -39,10 +39,13 @@ it('renames, drops and adds fields of the documents that are there', async () =>
   );
   const target = await beside.open(beside.options(), before);
   await apply(target, [insert(before, [1, 'x', 'y'])], '1');
-  const statement = `ALTER TABLE ${name} CHANGE \`a.b\` \`$new\` text, DROP gone, ADD n int DEFAULT 7, ADD z text`;
-  await apply(target, [alter(before, after, statement), insert(after, [2, 'x', 8, null])], '2');
+  // As the source tells of one statement that does all of it: what goes, each new name, then the rest.
+  const dropped = table(name, [column('id', int), column('a.b', text)], ['id']);
+  const renamed = table(name, [column('id', int), column('$new', text)], ['id']);
+  const steps = [alter(before, dropped), alter(dropped, renamed), alter(renamed, after)];
+  await apply(target, [...steps, insert(after, [2, 'x', 8, null])], '2');
   expect(await beside.documents(before)).toEqual([
-    { _id: 1, id: 1, $new: 'x', n: 7 },
+    { _id: 1, id: 1, $new: 'x', n: 7, z: null },
     { _id: 2, id: 2, $new: 'x', n: 8, z: null },
   ]);
 });

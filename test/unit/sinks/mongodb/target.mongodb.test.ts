@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Change, Row } from '../../../../core/contracts.ts';
+import type { Change, Values } from '../../../../core/contracts.ts';
 import type { TableSchema } from '../../../../core/table.ts';
 import {
   column,
@@ -130,7 +130,7 @@ describe('documents', () => {
     serial += 1;
     const names = ['__proto__', '$set', 'a.b', '10', '9', '_bsontype', 'toBSON', ''];
     const t = table(`t${String(serial)}`, [column('id', int), ...names.map((name) => column(name, int))], ['id', '9']);
-    const row = (v: number): Row => [1, v, v, v, v, 5, v, v, v];
+    const row = (v: number): Values => [1, v, v, v, v, 5, v, v, v];
     const target = await beside.open(beside.options(), t);
     await apply(target, [insert(t, row(1))], '1');
     await apply(target, [update(t, row(1), row(2))], '2');
@@ -164,7 +164,7 @@ describe('documents', () => {
   it('may be many megabytes together, and 16 MB each', async () => {
     const t = simple('id');
     const target = await beside.open(beside.options(), t);
-    const rows = Array.from({ length: 6 }, (_, id): Row => [id, blob(9)]);
+    const rows = Array.from({ length: 6 }, (_, id): Values => [id, blob(9)]);
     const bytes = 6 * (9 << 20);
     await apply(
       target,

@@ -1,6 +1,7 @@
 import { array, assert, nat, property, tuple } from 'fast-check';
 import { expect, it } from 'vitest';
-import type { Row, RowChange } from '../../../../core/contracts.ts';
+import { valueAt, valuesOf } from '../../../../core/row.ts';
+import type { Values, RowChange } from '../../../../core/contracts.ts';
 import type { ColumnType } from '../../../../core/table.ts';
 import { Folded, keyOf } from '../../../../sinks/postgres/fold.ts';
 import { column, insert, int, remove, table, update } from '../../../contract/changes.ts';
@@ -29,7 +30,7 @@ function step(state: State, [kind, a, b, v]: readonly [number, number, number, n
 
 const steps = array(tuple(nat(2), nat(4), nat(4), nat(99)), { maxLength: 30 });
 
-function put(state: State, row: Row): void {
+function put(state: State, row: Values): void {
   state.set(Number(row[0]), Number(row[1]));
 }
 
@@ -44,8 +45,8 @@ it('leaves what the changes leave one by one', () => {
         const change = step(source, [kind, a, kind === 1 ? a : b, v]);
         if (change !== null) folded.add(change);
       }
-      for (const { before } of folded.deletes.values()) target.delete(Number(before?.[0]));
-      for (const { after } of folded.upserts.values()) put(target, after ?? []);
+      for (const { before } of folded.deletes.values()) target.delete(Number(before && valueAt(before, 0)));
+      for (const { after } of folded.upserts.values()) if (after !== null) put(target, valuesOf(after));
       expect(folded.updates.size).toBe(0);
       expect(target).toEqual(source);
     }),
@@ -70,7 +71,7 @@ it('keeps updates of rows that may not be there apart while a table is copied', 
 it('tells keys of several columns and of bytes apart', () => {
   const blob: ColumnType = { kind: 'varbinary', length: 9 };
   const pair = keyOf(table('p', [column('a', { kind: 'text' }), column('b', blob)], ['a', 'b']));
-  const rows: Row[] = [
+  const rows: Values[] = [
     ['a', Uint8Array.of(49, 58)],
     ['a1:', Uint8Array.of()],
     ['', Uint8Array.of(97, 49, 58)],

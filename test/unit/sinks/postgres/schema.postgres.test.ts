@@ -173,6 +173,7 @@ it('stops with the statement where the values of the rows cannot be known', asyn
   const name = db.name();
   const before = table(name, [id, column('v', { kind: 'double' })], ['id']);
   const target = await db.open(before);
+  await apply(target, insert(before, [1, 1.5]));
   const narrowed = await failure(apply(target, alter(before, table(name, [id, column('v', int)], ['id']))));
   expect([narrowed.code, narrowed.fix]).toEqual([
     'TARGET_UNSUPPORTED',
@@ -181,6 +182,17 @@ it('stops with the statement where the values of the rows cannot be known', asyn
   const generated: Column = column('g', int, { generated: 'stored' });
   const added = await failure(apply(target, alter(before, table(name, [...before.columns, generated], ['id']))));
   expect([added.code, added.fix]).toEqual(['TARGET_UNSUPPORTED', expect.stringContaining('ADD COLUMN "g" integer')]);
+  await target.close();
+});
+
+it('changes a table without rows into any other', async () => {
+  const name = db.name();
+  const before = table(name, [id, column('v', { kind: 'double' })], ['id']);
+  const counted = column('n', { kind: 'bigint', unsigned: false }, { nullable: false, autoIncrement: true });
+  const after = table(name, [id, column('v', { kind: 'datetime', digits: 0 }), counted], ['n']);
+  const target = await db.open(before);
+  await apply(target, alter(before, after), insert(after, [1, '2024-01-02 03:04:05', 7n]));
+  expect(await db.rows(after)).toEqual([['1', '2024-01-02 03:04:05', '7']]);
   await target.close();
 });
 

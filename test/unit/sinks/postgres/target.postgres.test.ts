@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Row } from '../../../../core/contracts.ts';
+import type { Values } from '../../../../core/contracts.ts';
 import type { ColumnType, TableSchema } from '../../../../core/table.ts';
 import {
   alter,
@@ -38,7 +38,7 @@ function keyless(): TableSchema {
 it('changes exactly one of several equal rows of a table without a key', async () => {
   const t = keyless();
   const target = await db.open(t);
-  const row: Row = [1, null, 0.1];
+  const row: Values = [1, null, 0.1];
   await apply(target, insert(t, row), insert(t, row), insert(t, row), insert(t, [2, "o'x", null]));
   await apply(target, remove(t, row), update(t, row, [1, 'new', 0.1]), update(t, [2, "o'x", null], [3, 'y', null]));
   expect(await db.rows(t)).toEqual([

@@ -1,4 +1,4 @@
-import type { Row } from '../../../../core/contracts.ts';
+import type { Values } from '../../../../core/contracts.ts';
 import type { TableSchema } from '../../../../core/table.ts';
 import type { ScriptContext } from '../../../../transforms/script.ts';
 
@@ -10,7 +10,7 @@ export function table(schema: TableSchema): TableSchema | null {
   return { ...schema, columns: [...schema.columns, loud] };
 }
 
-export function row(row: Row, { source }: ScriptContext): Row | null {
+export function row(row: Values, { source }: ScriptContext): Values | null {
   const status = row[source.columns.findIndex((column) => column.name === 'status')];
   if (status === 'draft') return null;
   return [...row, typeof status === 'string' ? status.toUpperCase() : null];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Cursor } from '../../../../../connectors/mysql/binlog/cursor.ts';
-import { decimalDecoder } from '../../../../../connectors/mysql/binlog/decimal.ts';
+import { packedDecimal } from '../../../../../connectors/mysql/binlog/decimal.ts';
+import { printedText } from '../../../../../connectors/mysql/printed.ts';
 
 interface Decimal {
   readonly precision: number;
@@ -51,10 +51,10 @@ describe('a packed decimal', () => {
     fc.assert(
       fc.property(decimals, (decimal) => {
         const packed = pack(decimal);
-        const cursor = new Cursor();
-        cursor.set(Buffer.concat([Buffer.of(9), packed, Buffer.of(9)]), 1, packed.length + 1);
-        expect(decimalDecoder(decimal.precision, decimal.scale)(cursor)).toBe(decimal.text);
-        expect(cursor.at).toBe(packed.length + 1);
+        const { width, print } = packedDecimal(decimal.precision, decimal.scale);
+        expect(width).toBe(packed.length);
+        const amid = Buffer.concat([Buffer.of(9), packed, Buffer.of(9)]);
+        expect(printedText(print, amid, 1, packed.length + 1)).toBe(decimal.text);
       }),
       { numRuns: 1000 },
     );

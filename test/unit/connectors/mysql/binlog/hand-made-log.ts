@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { event } from '../../../../../connectors/mysql/binlog/event-types.ts';
 import { wire } from '../../../../../connectors/mysql/binlog/table-map.ts';
-import type { Row } from '../../../../../core/contracts.ts';
+import type { Values } from '../../../../../core/contracts.ts';
 import { column, int, table, text } from '../../../../contract/changes.ts';
 import { framed } from '../socket-pair.ts';
 
@@ -28,11 +28,20 @@ export function gtid(number: number): LogEvent {
   return { type: event.gtid, body: Buffer.concat([Buffer.of(0), source, uint(number, 8), Buffer.alloc(17), times]) };
 }
 
-/** MariaDB's, of domain 0; `standalone`: no COMMIT follows. */
-export function mariadbGtid(number: number, standalone = false): LogEvent {
-  const flags = Buffer.of(standalone ? 1 : 0);
-  return { type: event.mariadbGtid, body: Buffer.concat([uint(number, 8), uint(0, 4), flags, Buffer.alloc(6)]) };
+/** MariaDB's; `standalone`: no COMMIT follows; `prepares`: the group prepares an XA transaction. */
+export function mariadbGtid(number: number, standalone = false, domain = 0, prepares = false): LogEvent {
+  const flags = Buffer.of((standalone ? 1 : 0) | (prepares ? 0x40 : 0));
+  return { type: event.mariadbGtid, body: Buffer.concat([uint(number, 8), uint(domain, 4), flags, Buffer.alloc(6)]) };
 }
+
+export const anonymousGtid: LogEvent = { ...gtid(0), type: event.anonymousGtid };
+
+/** The end of an XA transaction's first phase, and the name that statements give it. */
+export function xaPrepare(name: string, onePhase = false): LogEvent {
+  const lengths = [uint(1, 4), uint(name.length, 4), uint(0, 4)];
+  return { type: event.xaPrepare, body: Buffer.concat([Buffer.of(onePhase ? 1 : 0), ...lengths, Buffer.from(name)]) };
+}
+export const xidOf = (name: string): string => `X'${Buffer.from(name).toString('hex')}',X'',1`;
 
 export function query(statement: string, database = 'shop'): LogEvent {
   const name = Buffer.from(database);
@@ -57,7 +66,7 @@ export function tableMap(id: number, name = 't', names: readonly string[] | null
 export function rows(
   kind: 'insert' | 'update' | 'delete',
   id: number,
-  images: readonly Row[],
+  images: readonly Values[],
   version: 1 | 2 = 2,
   present = 3,
 ): LogEvent {
@@ -69,7 +78,7 @@ export function rows(
   return { type, body: Buffer.concat([...head, ...images.map(image)]) };
 }
 
-function image([id = null, v = null]: Row): Buffer {
+function image([id = null, v = null]: Values): Buffer {
   const parts: Buffer[] = [Buffer.of((id === null ? 1 : 0) | (v === null ? 2 : 0))];
   if (typeof id === 'number') parts.push(uint(id >>> 0, 4));
   if (typeof v === 'string') parts.push(uint(Buffer.byteLength(v), 2), Buffer.from(v));
@@ -80,12 +89,20 @@ export function rotate(file: string, offset: number): LogEvent {
   return { type: event.rotate, body: Buffer.concat([uint(offset, 8), Buffer.from(file)]), logPos: 0 };
 }
 
+/** The same with the whole offset. */
+export function heartbeatV2(file: string, offset: number): LogEvent {
+  const body = [Buffer.of(1, file.length), Buffer.from(file), Buffer.of(2, 9, 0xfe), uint64(offset), Buffer.of(0)];
+  return { type: event.heartbeatV2, body: Buffer.concat(body), logPos: offset % 2 ** 32 };
+}
+
 export function heartbeat(file: string, offset: number): LogEvent {
   return { type: event.heartbeat, body: Buffer.from(file), logPos: offset };
 }
 
 export function formatDescription(checksums: boolean): LogEvent {
   const fixed = Buffer.alloc(2 + 50 + 4 + 1 + 40);
+  fixed.writeUInt16LE(4, 0);
+  fixed.writeUInt8(headerBytes, 2 + 50 + 4);
   return { type: event.formatDescription, body: Buffer.concat([fixed, Buffer.of(checksums ? 1 : 0)]), logPos: 0 };
 }
 
@@ -114,7 +131,7 @@ function logged({ type, body, flags = 0 }: LogEvent, logPos: number, summed: boo
   header.writeUInt8(type, 4);
   header.writeUInt32LE(7, 5);
   header.writeUInt32LE(headerBytes + body.length + (summed ? 4 : 0), 9);
-  header.writeUInt32LE(logPos, 13);
+  header.writeUInt32LE(logPos % 2 ** 32, 13);
   header.writeUInt16LE(flags, 17);
   const whole = Buffer.concat([header, body]);
   return summed ? Buffer.concat([whole, uint(crc32(whole), 4)]) : whole;
@@ -123,5 +140,11 @@ function logged({ type, body, flags = 0 }: LogEvent, logPos: number, summed: boo
 function uint(value: number, size: number): Buffer {
   const bytes = Buffer.alloc(size);
   bytes.writeUIntLE(value, 0, Math.min(size, 6));
+  return bytes;
+}
+
+function uint64(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(BigInt(value));
   return bytes;
 }

@@ -1,0 +1,112 @@
+import { FieldRoom } from '../../../core/row.ts';
+import { Body } from './body.ts';
+import { inflate } from './control-events.ts';
+import { Cursor } from './cursor.ts';
+import type { LogEvent } from './event.ts';
+import { event, uncompressedRows } from './event-types.ts';
+import { MalformedEvent } from './malformed.ts';
+import type { MappedTable, MappedTables } from './mapped-tables.ts';
+import { requireFullImage } from './rows.ts';
+import type { Piece, Transaction } from './transaction.ts';
+
+/** Reads the events that hold rows, of every kind, into a transaction. Each gives a piece where the transaction has grown large. */
+export class RowEvents {
+  readonly #tables: MappedTables;
+  readonly #transaction: Transaction;
+  readonly #partBytes: number;
+  readonly #cursor = new Cursor();
+  readonly #room = new FieldRoom();
+
+  constructor(tables: MappedTables, transaction: Transaction, partBytes: number) {
+    this.#tables = tables;
+    this.#transaction = transaction;
+    this.#partBytes = partBytes;
+  }
+
+  read(read: LogEvent, type: number, version: 1 | 2): Piece | null {
+    const mapped = this.#mapped(read, version);
+    if (mapped === null) return null;
+    const { schema, scan } = mapped;
+    const transaction = this.#transaction;
+    const { at } = transaction.begun;
+    const cursor = this.#cursor;
+    const room = this.#room;
+    requireFullImage(cursor, type === event.updateRows ? 2 : 1, schema.origin);
+    while (cursor.at < cursor.end) {
+      if (type === event.writeRows)
+        transaction.add({ kind: 'insert', table: schema, before: null, after: scan(cursor, room, at), at });
+      else if (type === event.deleteRows)
+        transaction.add({ kind: 'delete', table: schema, before: scan(cursor, room, at), after: null, at });
+      else
+        transaction.add({
+          kind: 'update',
+          table: schema,
+          before: scan(cursor, room, at),
+          after: scan(cursor, room, at),
+          at,
+        });
+    }
+    return this.#end(schema.origin);
+  }
+
+  /** MariaDB compresses what stands behind the bitmaps of the columns (log_bin_compress). */
+  readCompressed(read: LogEvent): Piece | null {
+    const { type, version } = uncompressedRows(read.type);
+    const body = new Body(read.bytes, read.body, read.end);
+    body.skip(8);
+    if (version === 2) skipExtra(body);
+    const bitmapBytes = Math.ceil(body.lenenc() / 8);
+    body.skip(type === event.updateRows ? 2 * bitmapBytes : bitmapBytes);
+    const head = read.bytes.subarray(read.body, body.at);
+    const bytes = Buffer.concat([head, inflate(body)]);
+    this.#transaction.weigh(bytes.length - (read.end - read.body));
+    return this.read({ ...read, bytes, body: 0, end: bytes.length }, type, version);
+  }
+
+  /** Updates whose after images may hold JSON values as differences to the row before (binlog_row_value_options=PARTIAL_JSON). */
+  readPartial(read: LogEvent): Piece | null {
+    const mapped = this.#mapped(read, 2);
+    if (mapped === null) return null;
+    const { schema, scan } = mapped;
+    const { at } = this.#transaction.begun;
+    const cursor = this.#cursor;
+    const decodePartial = this.#tables.partialDecoder(mapped);
+    requireFullImage(cursor, 2, schema.origin);
+    while (cursor.at < cursor.end) {
+      const before = scan(cursor, this.#room, at);
+      this.#transaction.add({ kind: 'update', table: schema, before, after: decodePartial(cursor, before), at });
+    }
+    return this.#end(schema.origin);
+  }
+
+  /** Reads the head of a rows event; the bitmaps of its columns stand at the cursor then. Null where its rows are not wanted, or cannot be read. */
+  #mapped(read: LogEvent, version: 1 | 2): MappedTable | null {
+    if (this.#transaction.isAgain) return null;
+    const body = new Body(read.bytes, read.body, read.end);
+    const id = body.u48();
+    body.skip(2);
+    if (version === 2) skipExtra(body);
+    const mapped = this.#tables.get(id);
+    if (mapped === undefined) throw new MalformedEvent(`rows of table id ${id}, which no TABLE_MAP announced`);
+    if (mapped === null) return null;
+    if ('reason' in mapped) {
+      this.#transaction.addUnread(mapped.schema.origin, mapped.reason);
+      return null;
+    }
+    this.#cursor.set(read.bytes, body.at, read.end);
+    return mapped;
+  }
+
+  #end(origin: string): Piece | null {
+    const cursor = this.#cursor;
+    if (cursor.at !== cursor.end) throw new MalformedEvent(`a row of ${origin} that is longer than its event`);
+    return this.#transaction.bytes >= this.#partBytes ? this.#transaction.piece(null, null) : null;
+  }
+}
+
+/** What version 2 has before the columns; the length counts itself. */
+function skipExtra(body: Body): void {
+  const length = body.u16();
+  if (length < 2) throw new MalformedEvent('rows with less than nothing before them');
+  body.skip(length - 2);
+}

@@ -1,0 +1,27 @@
+import { readCatalog } from './catalog.ts';
+import { askValue, type Asker } from './connect.ts';
+import type { Server } from './server.ts';
+import type { CatalogNow } from './stream.ts';
+
+/** How long a server may take to show its readers what it has sent to its replicas. */
+const visibleWithinSeconds = 10;
+
+/** The catalog as it is now, for the stream. */
+export function catalogNow(session: Asker, server: Server, signal: AbortSignal): CatalogNow {
+  return {
+    async read(named, upTo) {
+      // MySQL sends a transaction to its replicas before its own readers see it; MariaDB's catalog waits for whoever alters a table.
+      const gtid = upTo?.id.gtid ?? null;
+      if (server.addressing === 'gtid' && gtid !== null)
+        await askValue(session, 'SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?)', signal, [gtid, visibleWithinSeconds]);
+      const wanted = new Set(named.map(({ database, table }) => `${database}.${table}`));
+      const found = await readCatalog(session, server, (database, table) => wanted.has(`${database}.${table}`), signal);
+      return new Map(found.map((table) => [table.schema.origin, table]));
+    },
+    async charset(database) {
+      const asked =
+        'SELECT default_character_set_name AS charset FROM information_schema.schemata WHERE schema_name = ?';
+      return await askValue(session, asked, signal, [database]);
+    },
+  };
+}

@@ -1,0 +1,45 @@
+import type { Column, TableSchema } from '../../../core/table.ts';
+import type { Asker, TextRow } from '../connect.ts';
+import { parseDeclaredType } from '../declared-type.ts';
+import { charsetName } from '../schema/column-type.ts';
+import { shapeOf } from '../schema/steps.ts';
+import { quote } from '../server.ts';
+
+/**
+ * Begins a transaction in which the table keeps its shape, as it would in the one statement of a chunk alone, and says in what it differs from
+ * the shape that the stream has come to; null where it does not. If it does, the stream has to go on first: rows of a later shape need not fit. Whoever asks ends the
+ * transaction. Errors: SOURCE_SCHEMA where the table is gone.
+ */
+export async function beginInShape(asker: Asker, schema: TableSchema, signal: AbortSignal): Promise<string | null> {
+  const { database, name, columns } = schema;
+  await asker.query('START TRANSACTION READ ONLY', signal);
+  await asker.query(`SELECT 1 FROM ${quote(database)}.${quote(name)} LIMIT 0`, signal);
+  const rows = await asker.query(
+    'SELECT column_name AS name, column_type AS type, character_set_name AS charset FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position',
+    signal,
+    [database, name],
+  );
+  for (let i = 0; i < Math.max(rows.length, columns.length); i += 1) {
+    const [column, row] = [columns[i], rows[i]];
+    if (
+      column === undefined ||
+      row === undefined ||
+      row['name'] !== column.name ||
+      !isSame(column, row, schema.origin)
+    ) {
+      const known = column === undefined ? 'nothing' : `${column.name} ${column.declared}`;
+      return `column ${String(i + 1)} is ${row?.['name'] ?? 'nothing'} ${row?.['type'] ?? ''} there and ${known} in the log`;
+    }
+  }
+  return null;
+}
+
+function isSame(column: Column, row: TextRow, origin: string): boolean {
+  const found = parseDeclaredType(row['type'] ?? '', `${origin}.${column.name}`);
+  // MariaDB's JSON is a text, and of labels only their texts matter.
+  if (column.type.kind === 'json') return found.kind === 'json' || found.kind === 'text';
+  // A set that the log has left open is whatever the server says.
+  const open = column.charset === '';
+  const charset = column.charset === null || open ? column.charset : charsetName(row['charset'] ?? '');
+  return JSON.stringify(shapeOf({ ...column, type: found, charset })) === JSON.stringify(shapeOf(column));
+}

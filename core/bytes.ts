@@ -1,0 +1,108 @@
+const DIGIT_ZERO = 0x30;
+const MINUS = 0x2d;
+const KEPT_BYTES = 1024 * 1024;
+
+/** Bytes in the making: a buffer that grows. What is written is `buffer[0, length)`; `buffer` is another one after it had to grow. */
+export class Bytes {
+  buffer: Buffer;
+  length = 0;
+
+  constructor(capacity: number) {
+    this.buffer = Buffer.allocUnsafeSlow(capacity);
+  }
+
+  /** Forgets all, also the room it took. */
+  release(): void {
+    this.buffer = Buffer.allocUnsafeSlow(1024);
+    this.length = 0;
+  }
+
+  /** Forgets what was written, and gives back the room that one large value took (G6). */
+  reset(): void {
+    if (this.buffer.length > KEPT_BYTES) this.release();
+    else this.length = 0;
+  }
+
+  /** Makes room for `count` more bytes. */
+  reserve(count: number): void {
+    if (this.length + count <= this.buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.length + count, 2 * this.buffer.length));
+    this.buffer.copy(larger, 0, 0, this.length);
+    this.buffer = larger;
+  }
+
+  byte(value: number): void {
+    this.reserve(1);
+    this.buffer[this.length++] = value;
+  }
+
+  /** `from[start, end)`. */
+  copy(from: Uint8Array, start: number, end: number): void {
+    const count = end - start;
+    this.reserve(count);
+    const { buffer, length } = this;
+    if (count > 32) buffer.set(from.subarray(start, end), length);
+    else for (let i = 0; i < count; i += 1) buffer[length + i] = from[start + i] ?? 0;
+    this.length = length + count;
+  }
+
+  /** Text of which every character is ASCII. */
+  ascii(text: string): void {
+    const count = text.length;
+    this.reserve(count);
+    const { buffer, length } = this;
+    if (count > 32) buffer.write(text, length, 'latin1');
+    else for (let i = 0; i < count; i += 1) buffer[length + i] = text.charCodeAt(i);
+    this.length = length + count;
+  }
+
+  /** Text in UTF-8. */
+  text(text: string): void {
+    this.reserve(3 * text.length);
+    this.length += this.buffer.write(text, this.length);
+  }
+
+  /** A whole number up to 2^53 in decimal. */
+  integer(value: number): void {
+    this.reserve(17);
+    if (value >= 0) return this.#digits(value, digitsOf(value));
+    this.buffer[this.length++] = MINUS;
+    this.#digits(-value, digitsOf(-value));
+  }
+
+  /** The last `count` digits of a number, with zeros in front. */
+  digits(value: number, count: number): void {
+    this.reserve(count);
+    this.#digits(value, count);
+  }
+
+  #digits(value: number, count: number): void {
+    const { buffer, length } = this;
+    let rest = value;
+    let at = length + count;
+    // Above 2^31 the remainder is no small integer to V8: nine digits at a time are.
+    while (rest > 0x7fff_ffff && at > length) {
+      const upper = Math.floor(rest / 1e9);
+      let lower = rest - upper * 1e9;
+      for (let i = 0; i < 9 && at > length; i += 1) {
+        const next = (lower / 10) | 0;
+        buffer[--at] = DIGIT_ZERO + lower - next * 10;
+        lower = next;
+      }
+      rest = upper;
+    }
+    let small = rest | 0;
+    while (at > length) {
+      const next = (small / 10) | 0;
+      buffer[--at] = DIGIT_ZERO + small - next * 10;
+      small = next;
+    }
+    this.length = length + count;
+  }
+}
+
+function digitsOf(value: number): number {
+  let count = 1;
+  for (let limit = 10; value >= limit; limit *= 10) count += 1;
+  return count;
+}

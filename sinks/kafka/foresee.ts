@@ -1,0 +1,28 @@
+import type { WholeTableChange } from '../../core/plugin.ts';
+import type { TableSchema } from '../../core/table.ts';
+import { tableTopic, valueSubject } from '../../codec/kafka/names.ts';
+import { valueSchema } from '../../codec/avro/schema.ts';
+import { incompatibilities } from '../../codec/registry/compatibility.ts';
+
+/** What changes of whole tables would be in the topics: barriers and schema versions. Nothing is published or registered. */
+export function foreseeMessages(pipeline: string, changes: readonly WholeTableChange[]): string[] {
+  return changes.flatMap((change) => {
+    if (change.kind === 'truncate') return [`${tableTopic(pipeline, change.table)}: a barrier that empties the table`];
+    const { before, after } = change;
+    const table = after ?? before;
+    if (table === null) return [];
+    const what = after === null ? 'drops the table' : before === null ? 'creates the table' : 'alters the table';
+    const barrier = `${tableTopic(pipeline, table)}: a barrier in every partition that ${what}`;
+    return after === null ? [barrier] : [barrier, ...versionLines(pipeline, before, after)];
+  });
+}
+
+function versionLines(pipeline: string, before: TableSchema | null, after: TableSchema): string[] {
+  const topic = tableTopic(pipeline, after);
+  const subject = valueSubject(topic);
+  if (before === null || tableTopic(pipeline, before) !== topic) return [`${subject}: its schema is registered`];
+  const problems = incompatibilities(valueSchema(after, topic), [valueSchema(before, topic)], 'BACKWARD');
+  const line = `${subject}: a new version of the schema`;
+  if (problems.length === 0) return [`${line}, compatible with the one before`];
+  return [`${line}, which a registry with level BACKWARD or above refuses: ${problems.join('; ')}`];
+}

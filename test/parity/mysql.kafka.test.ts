@@ -1,0 +1,3 @@
+import { registerParity } from './suite.ts';
+
+registerParity('mysql');
