@@ -78,6 +78,16 @@ export class PackedRow {
     }
   }
 
+  /** Whether a column has the very bytes that it has in another row of the same columns: then it has the same value. */
+  liesAs(other: PackedRow, column: number): boolean {
+    const start = this.#start(column);
+    const end = this.#end(column);
+    const from = other.#start(column);
+    if (this.columns !== other.columns || start < 0 || end - start !== other.#end(column) - from) return false;
+    for (let i = 0; i < end - start; i += 1) if (this.#bytes[start + i] !== other.#bytes[from + i]) return false;
+    return from >= 0;
+  }
+
   values(): Values {
     const values: Value[] = [];
     for (let i = 0; i < this.columns.length; i += 1) values.push(this.value(i));
@@ -108,6 +118,29 @@ export class PackedRow {
 
 export function valueAt(row: Row, column: number): Value {
   return row instanceof PackedRow ? row.value(column) : (row[column] ?? null);
+}
+
+export function isNullAt(row: Row, column: number): boolean {
+  return row instanceof PackedRow ? row.isNull(column) : (row[column] ?? null) === null;
+}
+
+/** Whether a column certainly has the same value in both rows. */
+export function isSameAt(a: Row, b: Row, column: number): boolean {
+  if (a instanceof PackedRow && b instanceof PackedRow && a.liesAs(b, column)) return true;
+  const one = valueAt(a, column);
+  const other = valueAt(b, column);
+  return (
+    one === other || (one instanceof Uint8Array && other instanceof Uint8Array && Buffer.compare(one, other) === 0)
+  );
+}
+
+/** Appends a value whose canonical form is a string, in UTF-8; false where it is none. */
+export function printAt(row: Row, column: number, out: Bytes): boolean {
+  if (row instanceof PackedRow && row.print(column, out)) return true;
+  const value = valueAt(row, column);
+  if (typeof value !== 'string') return false;
+  out.text(value);
+  return true;
 }
 
 export function valuesOf(row: Row): Values {

@@ -1,3 +1,4 @@
+import type { Bytes } from '../../core/bytes.ts';
 import type { AvroWriter } from './writer.ts';
 
 /** What a double holds exactly in whole decimal digits. */
@@ -7,13 +8,14 @@ const NUMBER_DIGITS = 15;
  * A decimal text as Avro's `decimal`: the length and the shortest two's complement, big endian, of the digits without the point.
  * False, and nothing is written, where the text is no decimal of at most `scale` places.
  */
-export function writeDecimalText(writer: AvroWriter, text: string, scale: number): boolean {
-  const negative = text.charCodeAt(0) === 45;
+export function writeDecimalText(writer: AvroWriter, text: Bytes, scale: number): boolean {
+  const { buffer, length } = text;
+  const negative = length > 0 && buffer[0] === 0x2d;
   let value = 0;
   let count = 0;
   let places = -1;
-  for (let i = negative ? 1 : 0; i < text.length; i++) {
-    const digit = text.charCodeAt(i) - 48;
+  for (let i = negative ? 1 : 0; i < length; i++) {
+    const digit = (buffer[i] ?? 0) - 48;
     if (digit >= 0 && digit <= 9) {
       value = value * 10 + digit;
       count += 1;
@@ -24,7 +26,7 @@ export function writeDecimalText(writer: AvroWriter, text: string, scale: number
   const missing = scale - Math.max(places, 0);
   if (count === 0 || missing < 0) return false;
   if (count + missing > NUMBER_DIGITS) {
-    writeDecimal(writer, BigInt(text.replace('.', '') + '0'.repeat(missing)));
+    writeDecimal(writer, BigInt(buffer.toString('latin1', 0, length).replace('.', '') + '0'.repeat(missing)));
     return true;
   }
   for (let i = 0; i < missing; i++) value *= 10;

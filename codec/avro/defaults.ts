@@ -1,3 +1,4 @@
+import { Bytes } from '../../core/bytes.ts';
 import { unreachable } from '../../core/errors.ts';
 import type { Column } from '../../core/table.ts';
 import { daysOf, fractionOf, microsOfTime, secondsOf } from './calendar.ts';
@@ -47,15 +48,15 @@ function ofLiteral(column: Column, text: string): unknown {
     case 'boolean':
       return text === '0' || text === '1' ? text === '1' : undefined;
     case 'date':
-      return number(daysOf(text));
+      return number(daysOf(bytesOf(text)));
     case 'datetime':
       return number(
         type.digits > 3
-          ? secondsOf(text) * 1_000_000 + fractionOf(text, 19, 6)
-          : secondsOf(text) * 1000 + fractionOf(text, 19, 3),
+          ? secondsOf(bytesOf(text)) * 1_000_000 + fractionOf(bytesOf(text), 19, 6)
+          : secondsOf(bytesOf(text)) * 1000 + fractionOf(bytesOf(text), 19, 3),
       );
     case 'time':
-      return number(microsOfTime(text));
+      return number(microsOfTime(bytesOf(text)));
     case 'char':
     case 'varchar':
     case 'text':
@@ -140,6 +141,12 @@ function whole(text: string): number | undefined {
   return Number.isSafeInteger(Number(text)) ? Number(text) : undefined;
 }
 
+function bytesOf(text: string): Bytes {
+  const bytes = new Bytes(3 * text.length);
+  bytes.text(text);
+  return bytes;
+}
+
 function number(value: number): number | undefined {
   return Number.isSafeInteger(value) ? value : undefined;
 }
@@ -148,6 +155,6 @@ function number(value: number): number | undefined {
 function decimal(text: string, scale: number): string | undefined {
   const writer = new AvroWriter(64);
   if (/^-?\d+$/.test(text) && scale === 0) writeDecimal(writer, BigInt(text));
-  else if (!writeDecimalText(writer, text, scale)) return undefined;
+  else if (!writeDecimalText(writer, bytesOf(text), scale)) return undefined;
   return writer.buffer.toString('latin1', 1, writer.length);
 }

@@ -102,18 +102,20 @@ function opOf(kind: Change['kind']): number {
   }
 }
 
-/** The `source` record, encoded once for all changes of a transaction: they share one Moment. */
+/** The `source` record, encoded once for all changes of a transaction: they share one Moment. Neighbouring transactions share its beginning. */
 class SourceBlock {
   readonly #bytes = new AvroWriter(512);
-  readonly #head: string;
+  readonly #name: string;
   readonly #database: string;
   readonly #table: string;
   #moment: Moment | null = null;
   #snapshot = false;
+  /** How much of the bytes is the same for all transactions of one server, committed in one millisecond. */
+  #shared = 0;
 
   constructor(table: TableSchema, name: string) {
     const dot = table.origin === `${table.database}.${table.name}` ? table.database.length : table.origin.indexOf('.');
-    this.#head = name;
+    this.#name = name;
     this.#database = table.origin.slice(0, dot);
     this.#table = table.origin.slice(dot + 1);
   }
@@ -125,23 +127,8 @@ class SourceBlock {
 
   #encode(moment: Moment, snapshot: boolean): void {
     const bytes = this.#bytes;
-    bytes.reset();
-    const ms = Math.trunc(moment.committedAtMs);
-    bytes.string(VERSION);
-    bytes.string('mysql');
-    bytes.string(this.#head);
-    bytes.long(ms);
-    bytes.byte(0);
-    bytes.string(snapshot ? 'true' : 'false');
-    bytes.string(this.#database);
-    bytes.byte(0); // sequence
-    bytes.byte(2);
-    bytes.long(ms * 1000);
-    bytes.byte(2);
-    bytes.scaledLong(ms, 1_000_000, 0);
-    bytes.byte(2);
-    bytes.string(this.#table);
-    bytes.long(moment.serverId);
+    if (this.#shares(moment, snapshot)) bytes.reset(this.#shared);
+    else this.#encodeShared(moment, snapshot);
     if (moment.gtid === null) bytes.byte(0);
     else {
       bytes.byte(2);
@@ -154,6 +141,33 @@ class SourceBlock {
     bytes.byte(0); // query
     this.#moment = moment;
     this.#snapshot = snapshot;
+  }
+
+  #shares({ committedAtMs, serverId }: Moment, snapshot: boolean): boolean {
+    const last = this.#moment;
+    return last?.committedAtMs === committedAtMs && last.serverId === serverId && this.#snapshot === snapshot;
+  }
+
+  #encodeShared({ committedAtMs, serverId }: Moment, snapshot: boolean): void {
+    const bytes = this.#bytes;
+    bytes.reset();
+    const ms = Math.trunc(committedAtMs);
+    bytes.string(VERSION);
+    bytes.string('mysql');
+    bytes.string(this.#name);
+    bytes.long(ms);
+    bytes.byte(0);
+    bytes.string(snapshot ? 'true' : 'false');
+    bytes.string(this.#database);
+    bytes.byte(0); // sequence
+    bytes.byte(2);
+    bytes.long(ms * 1000);
+    bytes.byte(2);
+    bytes.scaledLong(ms, 1_000_000, 0);
+    bytes.byte(2);
+    bytes.string(this.#table);
+    bytes.long(serverId);
+    this.#shared = bytes.length;
   }
 }
 

@@ -1,7 +1,7 @@
 import { Bytes } from '../../core/bytes.ts';
 import type { Row, Value } from '../../core/contracts.ts';
-import { LockstepError, unreachable } from '../../core/errors.ts';
-import { PackedRow, valueAt } from '../../core/row.ts';
+import { LockstepError } from '../../core/errors.ts';
+import { isNullAt, printAt, valueAt } from '../../core/row.ts';
 import type { Column, ColumnType } from '../../core/table.ts';
 import { daysOf, fractionOf, microsOfTime, secondsOf } from './calendar.ts';
 import { writeDecimal, writeDecimalText } from './decimal.ts';
@@ -10,57 +10,53 @@ import type { AvroWriter } from './writer.ts';
 /** Appends a column of a row. KAFKA_MESSAGE where its Avro type cannot hold the value. */
 export type ColumnWriter = (writer: AvroWriter, row: Row, column: number) => void;
 
-/** Appends a canonical value. */
-type NullableWriter = (writer: AvroWriter, value: Value) => void;
-
 /** Appends a value that is not null; false, with nothing written, where it cannot be held. */
+type FieldWriter = (writer: AvroWriter, row: Row, column: number) => boolean;
 type ValueWriter = (writer: AvroWriter, value: Exclude<Value, null>) => boolean;
+/** The same of a value that is given as its canonical text in UTF-8, so that no string need be made of what lies in a source's bytes. */
+type TextWriter = (writer: AvroWriter, text: Bytes) => boolean;
 
 /** `where` is the table, for messages. */
 export function compileColumnWriter(column: Column, where: string): ColumnWriter {
-  const write = nullableWriter(column, where);
-  if (valueWriter(column.type) !== writeText) return (writer, row, index) => write(writer, valueAt(row, index));
-  return (writer, row, index) => {
-    if (row instanceof PackedRow && writePrinted(writer, row, index, column.nullable)) return;
-    write(writer, valueAt(row, index));
-  };
-}
-
-const printed = new Bytes(1024);
-
-/** Text from the row's bytes, without a string on the way; false where they do not have it. */
-function writePrinted(writer: AvroWriter, row: PackedRow, index: number, nullable: boolean): boolean {
-  if (row.isNull(index)) return false;
-  printed.reset();
-  if (!row.print(index, printed)) return false;
-  if (nullable) writer.byte(2);
-  writer.long(printed.length);
-  writer.raw(printed.buffer, 0, printed.length);
-  printed.reset();
-  return true;
-}
-
-function nullableWriter(column: Column, where: string): NullableWriter {
-  const write = valueWriter(column.type);
+  const write = fieldWriter(column.type);
   if (!column.nullable) {
-    return (writer, value) => {
-      if (value === null) throw refusal(column, where, 'holds NULL, which its type forbids');
-      if (!write(writer, value)) throw refusal(column, where, unheld(column.type));
+    return (writer, row, index) => {
+      if (isNullAt(row, index)) throw refusal(column, where, 'holds NULL, which its type forbids');
+      if (!write(writer, row, index)) throw refusal(column, where, unheld(column.type));
     };
   }
   const absent = isCalendar(column.type);
-  return (writer, value) => {
-    if (value === null) {
+  return (writer, row, index) => {
+    if (isNullAt(row, index)) {
       writer.byte(0);
       return;
     }
     const start = writer.length;
     writer.byte(2);
-    if (write(writer, value)) return;
+    if (write(writer, row, index)) return;
     if (!absent) throw refusal(column, where, unheld(column.type));
     writer.reset(start);
     writer.byte(0);
   };
+}
+
+function fieldWriter(type: ColumnType): FieldWriter {
+  const writeText = textWriter(type);
+  if (writeText !== null) return (writer, row, index) => writeFieldText(writer, row, index, writeText);
+  const writeValue = valueWriter(type);
+  return (writer, row, index) => {
+    const value = valueAt(row, index);
+    return value !== null && writeValue(writer, value);
+  };
+}
+
+const field = new Bytes(1024);
+
+function writeFieldText(writer: AvroWriter, row: Row, index: number, write: TextWriter): boolean {
+  field.reset();
+  const isText = printAt(row, index, field) && write(writer, field);
+  field.reset();
+  return isText;
 }
 
 /** Zero and partial dates are no dates to Avro: null where that is allowed. */
@@ -80,24 +76,11 @@ function refusal(column: Column, where: string, problem: string): LockstepError 
   });
 }
 
-function valueWriter(type: ColumnType): ValueWriter {
+/** Null for the types whose values are no texts, and those of which a text would be made only for this. */
+function textWriter(type: ColumnType): TextWriter | null {
   switch (type.kind) {
-    case 'int':
-      return type.unsigned && type.bits === 32 ? writeLong : writeInt;
-    case 'year':
-      return writeInt;
-    case 'bigint':
-      return type.unsigned ? writeUnsigned : writeBigint;
     case 'decimal':
-      return (writer, value) => typeof value === 'string' && writeDecimalText(writer, value, type.scale);
-    case 'float':
-      return writeFloat;
-    case 'double':
-      return writeDouble;
-    case 'boolean':
-      return writeBoolean;
-    case 'bit':
-      return type.length === 1 ? writeBoolean : bitsWriter(Math.ceil(type.length / 8));
+      return (writer, text) => writeDecimalText(writer, text, type.scale);
     case 'char':
     case 'varchar':
     case 'text':
@@ -108,10 +91,6 @@ function valueWriter(type: ColumnType): ValueWriter {
     case 'inet4':
     case 'inet6':
       return writeText;
-    case 'binary':
-    case 'varbinary':
-    case 'blob':
-      return writeBytes;
     case 'date':
       return writeDate;
     case 'datetime':
@@ -120,12 +99,37 @@ function valueWriter(type: ColumnType): ValueWriter {
       return writeZoned;
     case 'time':
       return writeTime;
+    default:
+      return null;
+  }
+}
+
+function valueWriter(type: ColumnType): ValueWriter {
+  switch (type.kind) {
+    case 'int':
+      return type.unsigned && type.bits === 32 ? writeLong : writeInt;
+    case 'year':
+      return writeInt;
+    case 'bigint':
+      return type.unsigned ? writeUnsigned : writeBigint;
+    case 'float':
+      return writeFloat;
+    case 'double':
+      return writeDouble;
+    case 'boolean':
+      return writeBoolean;
+    case 'bit':
+      return type.length === 1 ? writeBoolean : bitsWriter(Math.ceil(type.length / 8));
+    case 'binary':
+    case 'varbinary':
+    case 'blob':
+      return writeBytes;
     case 'geometry':
       return writeGeometry;
     case 'vector':
       return writeVector;
     default:
-      return unreachable(type);
+      throw new LockstepError('BUG', `values of ${type.kind} go to Avro as texts`);
   }
 }
 
@@ -185,9 +189,9 @@ function bitsWriter(length: number): ValueWriter {
   };
 }
 
-const writeText: ValueWriter = (writer, value) => {
-  if (typeof value !== 'string') return false;
-  writer.string(value);
+const writeText: TextWriter = (writer, { buffer, length }) => {
+  writer.long(length);
+  writer.raw(buffer, 0, length);
   return true;
 };
 
@@ -197,44 +201,42 @@ const writeBytes: ValueWriter = (writer, value) => {
   return true;
 };
 
-const writeDate: ValueWriter = (writer, value) => {
-  const days = typeof value === 'string' ? daysOf(value) : Number.NaN;
+const writeDate: TextWriter = (writer, text) => {
+  const days = daysOf(text);
   if (Number.isNaN(days)) return false;
   writer.long(days);
   return true;
 };
 
-const writeMillis: ValueWriter = (writer, value) => {
-  if (typeof value !== 'string') return false;
-  const seconds = secondsOf(value);
+const writeMillis: TextWriter = (writer, text) => {
+  const seconds = secondsOf(text);
   if (Number.isNaN(seconds)) return false;
-  writer.long(seconds * 1000 + fractionOf(value, 19, 3));
+  writer.long(seconds * 1000 + fractionOf(text, 19, 3));
   return true;
 };
 
-const writeMicros: ValueWriter = (writer, value) => {
-  if (typeof value !== 'string') return false;
-  const seconds = secondsOf(value);
+const writeMicros: TextWriter = (writer, text) => {
+  const seconds = secondsOf(text);
   if (Number.isNaN(seconds)) return false;
-  writer.scaledLong(seconds, 1_000_000, fractionOf(value, 19, 6));
+  writer.scaledLong(seconds, 1_000_000, fractionOf(text, 19, 6));
   return true;
 };
 
 /** ISO 8601 with all its digits and `Z`: the same characters but two. */
-const writeZoned: ValueWriter = (writer, value) => {
-  if (typeof value !== 'string' || Number.isNaN(secondsOf(value))) return false;
-  const length = value.length + 1;
-  writer.byte(length << 1);
-  const at = writer.room(length);
+const writeZoned: TextWriter = (writer, text) => {
+  if (Number.isNaN(secondsOf(text))) return false;
+  const { buffer: from, length } = text;
+  writer.byte((length + 1) << 1);
+  const at = writer.room(length + 1);
   const { buffer } = writer;
-  for (let i = 0; i < length - 1; i++) buffer[at + i] = value.charCodeAt(i);
+  for (let i = 0; i < length; i++) buffer[at + i] = from[i] ?? 0;
   buffer[at + 10] = 0x54;
-  buffer[at + length - 1] = 0x5a;
+  buffer[at + length] = 0x5a;
   return true;
 };
 
-const writeTime: ValueWriter = (writer, value) => {
-  const micros = typeof value === 'string' ? microsOfTime(value) : Number.NaN;
+const writeTime: TextWriter = (writer, text) => {
+  const micros = microsOfTime(text);
   if (Number.isNaN(micros)) return false;
   writer.long(micros);
   return true;

@@ -1,6 +1,6 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { LockstepError } from '../../core/errors.ts';
-import { crc32c } from './crc32c.ts';
+import { crc32c, viewOf } from '../../core/crc.ts';
 
 export interface KafkaRecord {
   readonly offset: number;
@@ -77,7 +77,7 @@ function readHeader(bytes: Buffer, at: number, end: number, where: string): Batc
   const baseOffset = Number(bytes.readBigInt64BE(at));
   const magic = bytes.readInt8(at + 16);
   if (magic !== 2) throw unsupported(`${where} holds messages in format ${magic}, older than Kafka 0.11`, OLD_FORMAT);
-  if (bytes.readUInt32BE(at + 17) !== crc32c(bytes, at + 21, end)) {
+  if (bytes.readUInt32BE(at + 17) !== crc32c(viewOf(bytes), at + 21, end)) {
     const fix = 'check the disks and the network of the brokers; kafka-dump-log.sh shows which segment is damaged';
     throw new LockstepError(
       'SOURCE_EVENT_CORRUPT',

@@ -1,4 +1,4 @@
-import { crc32c } from './crc32c.ts';
+import { crc32c, viewOf } from '../../core/crc.ts';
 
 /** Who sends a record batch: what the broker recognises duplicates and fenced producers by. */
 export interface Producer {
@@ -89,7 +89,7 @@ export class BatchWriter {
     buffer.writeInt16BE(producer.epoch, 51);
     buffer.writeInt32BE(sequence, 53);
     buffer.writeInt32BE(this.#count, 57);
-    buffer.writeUInt32BE(crc32c(buffer, 21, this.#length), 17);
+    buffer.writeUInt32BE(crc32c(viewOf(buffer), 21, this.#length), 17);
     return buffer.subarray(0, this.#length);
   }
 

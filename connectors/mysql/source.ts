@@ -84,8 +84,8 @@ export class MysqlSource implements Source {
       connect,
       handedOn: () => stream,
     });
-    const lookup: DumpOptions['lookup'] = (database, table, transaction, map) => {
-      const schema = tables.lookup(database, table, map);
+    const lookup: DumpOptions['lookup'] = (name, transaction, map) => {
+      const schema = tables.lookup(name, map);
       return schema === null || copies.get(schema.origin)?.willHold(transaction) === true ? null : schema;
     };
     const identity = this.#identity();

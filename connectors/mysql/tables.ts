@@ -1,7 +1,7 @@
 import type { Change } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import type { TableSchema } from '../../core/table.ts';
-import type { TableMap } from './binlog/table-map.ts';
+import type { TableMap, TableName } from './binlog/table-map.ts';
 import type { TableFilter } from './patterns.ts';
 import { describedTable, type Understanding } from './schema/described-table.ts';
 
@@ -107,8 +107,7 @@ export class Tables {
    * The schema of rows in the log, as `map` describes it, or without it as it was known last; null where they are not wanted. Errors:
    * SOURCE_SCHEMA for a captured table whose schema is not known.
    */
-  lookup(database: string, table: string, map: TableMap | null = null): TableSchema | null {
-    const origin = `${database}.${table}`;
+  lookup({ database, table, origin }: TableName, map: TableMap | null = null): TableSchema | null {
     const known = this.#described.get(origin) ?? this.#byOrigin.get(origin);
     if (known !== undefined) {
       const described = map === null ? known : describedTable(map, known, this.#understanding);

@@ -1,6 +1,6 @@
 import type { Change, Row, RowChange } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
-import { valueAt } from '../../core/row.ts';
+import { isSameAt } from '../../core/row.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { isRowChange } from '../../core/transform.ts';
 import { encodeMarkerKey } from '../../codec/avro/encode.ts';
@@ -106,9 +106,7 @@ export class LaneEncoder {
 
 function keyMoved(table: TableSchema, before: Row, after: Row): boolean {
   for (const column of table.key) {
-    const a = valueAt(before, column);
-    const b = valueAt(after, column);
-    if (a !== b && !(a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0)) return true;
+    if (!isSameAt(before, after, column)) return true;
   }
   return false;
 }

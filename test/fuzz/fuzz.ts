@@ -50,7 +50,7 @@ async function readAll({ packets, tables }: RecordedLog, random: Random, around:
     where: 'corpus',
     start: { file: 'binlog.000001', offset: 4, server: 'corpus' },
     again: null,
-    lookup: (database, name) => tables.find((table) => table.database === database && table.name === name) ?? null,
+    lookup: ({ origin }) => tables.find((table) => table.origin === origin) ?? null,
     captured: () => tables.map(({ origin }) => origin),
     partBytes: random.pick([100, 4 * 1024 * 1024]),
   });

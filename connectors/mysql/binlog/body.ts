@@ -5,14 +5,22 @@ import { MalformedEvent } from './malformed.ts';
  * or allocated. For all but rows, whose decoders have their own ways. Errors: MalformedEvent.
  */
 export class Body {
-  readonly bytes: Buffer;
+  bytes: Buffer;
   at: number;
-  readonly end: number;
+  end: number;
 
   constructor(bytes: Buffer, at: number, end: number) {
     this.bytes = bytes;
     this.at = at;
     this.end = end;
+  }
+
+  /** Reads another event from now on. */
+  open({ bytes, body, end }: { bytes: Buffer; body: number; end: number }): this {
+    this.bytes = bytes;
+    this.at = body;
+    this.end = end;
+    return this;
   }
 
   get left(): number {
@@ -28,7 +36,8 @@ export class Body {
   }
 
   u24(): number {
-    return this.bytes.readUIntLE(this.#pass(3), 3);
+    const at = this.#pass(3);
+    return this.bytes.readUInt16LE(at) | ((this.bytes[at + 2] ?? 0) << 16);
   }
 
   u32(): number {
@@ -36,12 +45,16 @@ export class Body {
   }
 
   u48(): number {
-    return this.bytes.readUIntLE(this.#pass(6), 6);
+    const at = this.#pass(6);
+    return this.bytes.readUInt32LE(at) + this.bytes.readUInt16LE(at + 4) * 0x1_0000_0000;
   }
 
   /** Errors also where the number is above 2^53, which no length, count or sequence of a log is. */
   u64(): number {
-    return exact(this.bytes.readBigUInt64LE(this.#pass(8)));
+    const at = this.#pass(8);
+    const high = this.bytes.readUInt32LE(at + 4);
+    if (high > 0x1f_ffff) throw new MalformedEvent('a number beyond 2^53');
+    return this.bytes.readUInt32LE(at) + high * 0x1_0000_0000;
   }
 
   /** A length-encoded integer of the client protocol. */

@@ -31,10 +31,11 @@ const lastUuid = { bytes: Buffer.alloc(16), text: '00000000-0000-0000-0000-00000
 
 /** Neighbouring transactions nearly always come from one server, so the last one's text is kept. */
 function readUuid(body: Body): string {
-  const bytes = body.view(16);
-  if (!bytes.equals(lastUuid.bytes)) {
-    bytes.copy(lastUuid.bytes);
-    lastUuid.text = formatUuid(bytes);
+  const { bytes, at } = body;
+  body.skip(16);
+  if (lastUuid.bytes.compare(bytes, at, at + 16) !== 0) {
+    bytes.copy(lastUuid.bytes, 0, at, at + 16);
+    lastUuid.text = formatUuid(lastUuid.bytes);
   }
   return lastUuid.text;
 }
@@ -129,11 +130,23 @@ export interface Query {
   readonly statement: string;
 }
 
+const begin: Query = { database: '', statement: 'BEGIN' };
+
 /** Source: libs/mysql/binlog/event/statement_events.h, Query_event */
 export function readQuery(body: Body): Query {
+  if (endsWithBegin(body)) return begin;
   const database = readQueryHead(body);
   return { database, statement: body.rest() };
 }
+
+/** Every transaction begins so: its text need not be made. A database before it ends with a zero byte. */
+function endsWithBegin({ bytes, at, end }: Body): boolean {
+  const start = end - 6;
+  return start > at && bytes[start] === 0 && bytes.readUInt32LE(start + 1) === BEGI && bytes[start + 5] === N;
+}
+
+const BEGI = 0x49474542;
+const N = 0x4e;
 
 /** MariaDB's QUERY_COMPRESSED_EVENT: the statement is compressed. */
 export function readCompressedQuery(body: Body): Query {

@@ -1,4 +1,5 @@
-import { crc32 } from 'node:zlib';
+import { crc32 as crc32OfMany } from 'node:zlib';
+import { crc32, viewOf } from '../../../core/crc.ts';
 import { MalformedEvent } from './malformed.ts';
 
 export const headerBytes = 19;
@@ -51,7 +52,25 @@ export function cutChecksum(event: LogEvent): void {
   event.end -= checksumBytes;
 }
 
-/** Whether the four bytes behind the event, as it is cut now, are its CRC32. */
-export function checksumHolds(event: LogEvent): boolean {
-  return crc32(event.bytes.subarray(event.start, event.end)) === event.bytes.readUInt32LE(event.end);
+/** Below so many bytes a call of `node:zlib` costs more than the bytes. */
+const manyBytes = 256;
+
+/** Verifies checksums. Neighbouring events lie in one buffer, whose view is kept. */
+export class Checksums {
+  #bytes: Uint8Array = Buffer.alloc(0);
+  #view = viewOf(this.#bytes);
+
+  /** Whether the four bytes behind the event, as it is cut now, are its CRC32. */
+  hold({ bytes, start, end }: LogEvent): boolean {
+    return this.#of(bytes, start, end) === bytes.readUInt32LE(end);
+  }
+
+  #of(bytes: Buffer, start: number, end: number): number {
+    if (end - start >= manyBytes) return crc32OfMany(bytes.subarray(start, end));
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes;
+      this.#view = viewOf(bytes);
+    }
+    return crc32(this.#view, start, end);
+  }
 }

@@ -1,6 +1,6 @@
 import type { Packet } from '../wire.ts';
 import { Body } from './body.ts';
-import { checksumHolds, cutChecksum, readHeader, type LogEvent } from './event.ts';
+import { Checksums, cutChecksum, readHeader, type LogEvent } from './event.ts';
 import { event as types, flag } from './event-types.ts';
 import { MalformedEvent } from './malformed.ts';
 import { unsupported } from './refusals.ts';
@@ -8,14 +8,15 @@ import { unsupported } from './refusals.ts';
 /** Takes events out of a dump's packets and verifies their checksums. Whether they have one is what the log itself says, file by file. */
 export class Framing {
   /** What servers do unless told otherwise; a dump says it before the first event that counts. */
-  #checksums = true;
+  #hasChecksums = true;
+  readonly #checksums = new Checksums();
 
   /** The event of a packet that is one (its first byte is 0). Errors: MalformedEvent. */
   open(event: LogEvent, { bytes, start, end }: Packet): void {
     readHeader(event, bytes, start + 1, end);
     if (event.type === types.formatDescription) this.#describe(event);
-    else if (event.type === types.rotate && (event.flags & flag.artificial) !== 0) openArtificialRotate(event);
-    else if (this.#checksums) verify(event);
+    else if (event.type === types.rotate && (event.flags & flag.artificial) !== 0) this.#openArtificialRotate(event);
+    else if (this.#hasChecksums) this.#verify(event);
   }
 
   /**
@@ -33,22 +34,26 @@ export class Framing {
     if (body.left < 1) throw new MalformedEvent('a format that names no checksum algorithm');
     const algorithm = event.bytes[event.end - 1] ?? 0;
     if (algorithm > 1) throw unsupported(`events with checksum algorithm ${algorithm}`);
-    this.#checksums = algorithm === 1;
-    if (this.#checksums && !checksumHolds(event)) throw new MalformedEvent('an event whose checksum is wrong');
+    this.#hasChecksums = algorithm === 1;
+    if (this.#hasChecksums) this.#requireChecksum(event);
   }
-}
 
-function verify(event: LogEvent): void {
-  cutChecksum(event);
-  if (!checksumHolds(event)) throw new MalformedEvent('an event whose checksum is wrong');
-}
+  #verify(event: LogEvent): void {
+    cutChecksum(event);
+    this.#requireChecksum(event);
+  }
 
-/**
- * The server makes a ROTATE up for the beginning of each file, before we know whether that file has checksums, and the server
- * goes by another file's or by its setting. So the event itself is asked; without a checksum it ends with the file's number.
- */
-function openArtificialRotate(event: LogEvent): void {
-  const { end } = event;
-  cutChecksum(event);
-  if (!checksumHolds(event)) event.end = end;
+  #requireChecksum(event: LogEvent): void {
+    if (!this.#checksums.hold(event)) throw new MalformedEvent('an event whose checksum is wrong');
+  }
+
+  /**
+   * The server makes a ROTATE up for the beginning of each file, before we know whether that file has checksums, and the server
+   * goes by another file's or by its setting. So the event itself is asked; without a checksum it ends with the file's number.
+   */
+  #openArtificialRotate(event: LogEvent): void {
+    const { end } = event;
+    cutChecksum(event);
+    if (!this.#checksums.hold(event)) event.end = end;
+  }
 }

@@ -1,19 +1,13 @@
 import { LockstepError } from '../../../core/errors.ts';
 import type { TableSchema } from '../../../core/table.ts';
-import { Body } from './body.ts';
-import type { LogEvent } from './event.ts';
+import type { Body } from './body.ts';
 import { partialRowDecoder, type PartialRowDecoder } from './partial-update.ts';
 import { rowScanner, type RowScanner } from './rows.ts';
 import { readTableMap, readTableName, type TableMap, type TableName } from './table-map.ts';
 import type { Begun } from './transaction.ts';
 
 /** The schema of a table as it is in this transaction, null where its rows are not wanted. `map`: as the log has just described it. */
-export type Lookup = (
-  database: string,
-  table: string,
-  transaction: Pick<Begun, 'id' | 'at'>,
-  map?: TableMap,
-) => TableSchema | null;
+export type Lookup = (name: TableName, transaction: Pick<Begun, 'id' | 'at'>, map?: TableMap) => TableSchema | null;
 
 /** How the rows of a wanted table are read. */
 export interface MappedTable {
@@ -45,23 +39,22 @@ export class MappedTables {
   }
 
   /** Takes note of a TABLE_MAP event. Errors: MalformedEvent, SOURCE_TYPE_UNSUPPORTED, SOURCE_SCHEMA. */
-  announce({ bytes, body, end }: LogEvent, transaction: Begun): void {
-    const raw = bytes.subarray(body, end);
-    const reading = new Body(bytes, body, end);
-    const id = reading.u48();
+  announce(body: Body, transaction: Begun): void {
+    const { bytes, at, end } = body;
+    const id = body.u48();
     const known = this.#byId.get(id);
-    if (known?.raw.equals(raw) === true) {
+    if (known !== undefined && bytes.compare(known.raw, 0, known.raw.length, at, end) === 0) {
       const { name, mapped } = known;
-      if (this.#lookup(name.database, name.table, transaction) === (mapped?.schema ?? null)) return;
+      if (this.#lookup(name, transaction) === (mapped?.schema ?? null)) return;
     }
-    const name = readTableName(reading);
-    const isWanted = this.#lookup(name.database, name.table, transaction) !== null;
-    const mapped = isWanted ? this.#mapped(readTableMap(name, reading), transaction) : null;
-    this.#byId.set(id, { raw: Buffer.from(raw), name, mapped });
+    const name = readTableName(body);
+    const isWanted = this.#lookup(name, transaction) !== null;
+    const mapped = isWanted ? this.#mapped(readTableMap(name, body), transaction) : null;
+    this.#byId.set(id, { raw: Buffer.from(bytes.subarray(at, end)), name, mapped });
   }
 
   #mapped(map: TableMap, transaction: Begun): MappedTable | UnreadableTable | null {
-    const schema = this.#lookup(map.database, map.table, transaction, map);
+    const schema = this.#lookup(map, transaction, map);
     return schema === null ? null : mappedTable(map, schema);
   }
 

@@ -59,6 +59,7 @@ export class BinlogReader {
   readonly #groups: EventGroups;
   readonly #rows: RowEvents;
   readonly #event = emptyEvent();
+  readonly #body = new Body(this.#event.bytes, 0, 0);
   /** What is read before the dump is asked for more; the last one first. */
   readonly #inner: InnerEvents[] = [];
   /** Where the event that is read began. */
@@ -155,28 +156,28 @@ export class BinlogReader {
     if (this.#groups.keeps(read)) return null;
     // What is compressed counts by what comes out of it.
     if (type !== event.transactionPayload) this.#transaction.weigh(read.size);
-    const body = new Body(read.bytes, read.body, read.end);
+    const body = this.#body.open(read);
     switch (type) {
       case event.tableMap:
-        if (!this.#transaction.isAgain) this.#tables.announce(read, this.#transaction.begun);
+        if (!this.#transaction.isAgain) this.#tables.announce(body, this.#transaction.begun);
         return null;
       case event.writeRows:
       case event.updateRows:
       case event.deleteRows:
-        return this.#rows.read(read, type, 2);
+        return this.#rows.read(body, type, 2);
       case event.writeRowsV1:
       case event.updateRowsV1:
       case event.deleteRowsV1:
-        return this.#rows.read(read, type + event.writeRows - event.writeRowsV1, 1);
+        return this.#rows.read(body, type + event.writeRows - event.writeRowsV1, 1);
       case event.writeRowsCompressed:
       case event.updateRowsCompressed:
       case event.deleteRowsCompressed:
       case event.writeRowsCompressedV1:
       case event.updateRowsCompressedV1:
       case event.deleteRowsCompressedV1:
-        return this.#rows.readCompressed(read);
+        return this.#rows.readCompressed(body, type);
       case event.partialUpdateRows:
-        return this.#rows.readPartial(read);
+        return this.#rows.readPartial(body);
       case event.transactionPayload:
         this.#inner.push(openPayload(body));
         return null;

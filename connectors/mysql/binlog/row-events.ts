@@ -2,7 +2,6 @@ import { FieldRoom } from '../../../core/row.ts';
 import { Body } from './body.ts';
 import { inflate } from './control-events.ts';
 import { Cursor } from './cursor.ts';
-import type { LogEvent } from './event.ts';
 import { event, uncompressedRows } from './event-types.ts';
 import { MalformedEvent } from './malformed.ts';
 import type { MappedTable, MappedTables } from './mapped-tables.ts';
@@ -23,8 +22,8 @@ export class RowEvents {
     this.#partBytes = partBytes;
   }
 
-  read(read: LogEvent, type: number, version: 1 | 2): Piece | null {
-    const mapped = this.#mapped(read, version);
+  read(body: Body, type: number, version: 1 | 2): Piece | null {
+    const mapped = this.#mapped(body, version);
     if (mapped === null) return null;
     const { schema, scan } = mapped;
     const transaction = this.#transaction;
@@ -50,22 +49,22 @@ export class RowEvents {
   }
 
   /** MariaDB compresses what stands behind the bitmaps of the columns (log_bin_compress). */
-  readCompressed(read: LogEvent): Piece | null {
-    const { type, version } = uncompressedRows(read.type);
-    const body = new Body(read.bytes, read.body, read.end);
+  readCompressed(body: Body, compressedType: number): Piece | null {
+    const { type, version } = uncompressedRows(compressedType);
+    const { at, end } = body;
     body.skip(8);
     if (version === 2) skipExtra(body);
     const bitmapBytes = Math.ceil(body.lenenc() / 8);
     body.skip(type === event.updateRows ? 2 * bitmapBytes : bitmapBytes);
-    const head = read.bytes.subarray(read.body, body.at);
+    const head = body.bytes.subarray(at, body.at);
     const bytes = Buffer.concat([head, inflate(body)]);
-    this.#transaction.weigh(bytes.length - (read.end - read.body));
-    return this.read({ ...read, bytes, body: 0, end: bytes.length }, type, version);
+    this.#transaction.weigh(bytes.length - (end - at));
+    return this.read(new Body(bytes, 0, bytes.length), type, version);
   }
 
   /** Updates whose after images may hold JSON values as differences to the row before (binlog_row_value_options=PARTIAL_JSON). */
-  readPartial(read: LogEvent): Piece | null {
-    const mapped = this.#mapped(read, 2);
+  readPartial(body: Body): Piece | null {
+    const mapped = this.#mapped(body, 2);
     if (mapped === null) return null;
     const { schema, scan } = mapped;
     const { at } = this.#transaction.begun;
@@ -80,9 +79,8 @@ export class RowEvents {
   }
 
   /** Reads the head of a rows event; the bitmaps of its columns stand at the cursor then. Null where its rows are not wanted, or cannot be read. */
-  #mapped(read: LogEvent, version: 1 | 2): MappedTable | null {
+  #mapped(body: Body, version: 1 | 2): MappedTable | null {
     if (this.#transaction.isAgain) return null;
-    const body = new Body(read.bytes, read.body, read.end);
     const id = body.u48();
     body.skip(2);
     if (version === 2) skipExtra(body);
@@ -93,7 +91,7 @@ export class RowEvents {
       this.#transaction.addUnread(mapped.schema.origin, mapped.reason);
       return null;
     }
-    this.#cursor.set(read.bytes, body.at, read.end);
+    this.#cursor.set(body.bytes, body.at, body.end);
     return mapped;
   }
 

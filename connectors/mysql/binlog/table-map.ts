@@ -51,6 +51,8 @@ export interface WireColumn {
 export interface TableName {
   readonly database: string;
   readonly table: string;
+  /** `database.table` */
+  readonly origin: string;
 }
 
 export interface TableMap extends TableName {
@@ -73,7 +75,7 @@ export function readTableName(body: Body): TableName {
   body.skip(1);
   const table = body.text(body.u8());
   body.skip(1);
-  return { database, table };
+  return { database, table, origin: `${database}.${table}` };
 }
 
 /** Reads the rest. Errors: MalformedEvent, SOURCE_TYPE_UNSUPPORTED. */
@@ -82,7 +84,7 @@ export function readTableMap(name: TableName, body: Body): TableMap {
   if (count === 0 || count > maxColumns) throw new MalformedEvent(`a table of ${count} columns`);
   const types = body.view(count);
   const meta = body.part(body.lenenc());
-  const columns = Array.from(types, (type) => readMeta(meta, type, `${name.database}.${name.table}`));
+  const columns = Array.from(types, (type) => readMeta(meta, type, name.origin));
   if (meta.left > 0) throw new MalformedEvent('a table whose columns have more to them than is known');
   const nullBits = body.view((count + 7) >> 3);
   const nullable = columns.map((_, i) => (((nullBits[i >> 3] ?? 0) >> (i & 7)) & 1) === 1);

@@ -43,6 +43,8 @@ export interface Begun {
   readonly isCatchingUp: boolean;
 }
 
+const nothing: ReadonlyMap<string, LockstepError> = new Map();
+
 /** What a change takes in memory beside its bytes, about. */
 const bytesPerChange = 300;
 
@@ -53,7 +55,7 @@ export class Transaction {
   #changes: Change[] = [];
   /** Of changes in the parts handed over before. */
   #handedOver = 0;
-  #unread = new Map<string, LockstepError>();
+  #unread: Map<string, LockstepError> | null = null;
   #bytes = 0;
   #xa: XaStep | null = null;
   readonly #savepoints = new Savepoints();
@@ -90,7 +92,7 @@ export class Transaction {
     this.#explicit = begun.explicit;
     this.#changes = [];
     this.#handedOver = 0;
-    this.#unread = new Map();
+    this.#unread = null;
     this.#bytes = 0;
     this.#xa = null;
     this.#savepoints.clear();
@@ -112,6 +114,7 @@ export class Transaction {
 
   /** Rows of a table that cannot be read; the reason gets the place of the transaction. */
   addUnread(origin: string, reason: LockstepError): void {
+    this.#unread ??= new Map();
     if (this.#unread.has(origin)) return;
     const { code, message, fix } = reason;
     const { file, offset } = this.begun.at;
@@ -139,7 +142,7 @@ export class Transaction {
   rollBack(): void {
     if (this.#handedOver > 0) throw handedOver();
     this.#changes = [];
-    this.#unread = new Map();
+    this.#unread = null;
   }
 
   /** The transaction will not go on: the server ended in the middle of it. Errors: as of `rollBack`. */
@@ -154,10 +157,21 @@ export class Transaction {
     const { id, at, again, isCatchingUp } = this.begun;
     const bytes = this.#bytes + this.#changes.length * bytesPerChange;
     const xa = end === null ? null : this.#xa;
-    const piece = { id, at, xa, changes: this.#changes, unread: this.#unread, ddl, again, isCatchingUp, end, bytes };
+    const piece = {
+      id,
+      at,
+      xa,
+      changes: this.#changes,
+      unread: this.#unread ?? nothing,
+      ddl,
+      again,
+      isCatchingUp,
+      end,
+      bytes,
+    };
     this.#handedOver += this.#changes.length;
     this.#changes = [];
-    this.#unread = new Map();
+    this.#unread = null;
     this.#bytes = 0;
     if (end !== null) this.#begun = null;
     return piece;

@@ -37,7 +37,7 @@ async function follow(
   const understanding = { flavour: 'mysql', collations: new Collations(new Map(), new Map([['utf8mb4', 4]])) } as const;
   const tables = new Tables((database) => database === 'shop', understanding);
   for (const table of known) tables.set(table.origin, table);
-  const lookup: ReaderOptions['lookup'] = (database, table, _, map) => tables.lookup(database, table, map);
+  const lookup: ReaderOptions['lookup'] = (name, _, map) => tables.lookup(name, map);
   const captured = (): Iterable<string> => tables.origins();
   const reader = new BinlogReader({
     wire: ends.wire,

@@ -27,7 +27,7 @@ export async function read(bytes: Buffer, options: Partial<ReaderOptions> = {}):
     start,
     again: null,
     captured: () => ['shop.t'],
-    lookup: (database, table) => (database === 'shop' && table === 't' ? schema : null),
+    lookup: ({ origin }) => (origin === 'shop.t' ? schema : null),
     partBytes: 1_000_000,
     ...options,
   });
