@@ -29,3 +29,17 @@ export class Bell {
     return untilAborted(signal, new Promise((resolve) => this.#waiters.push(resolve)));
   }
 }
+
+/** A wait that may lose a race: it goes on, and the next race joins it instead of beginning another one. */
+export class Wait {
+  #pending: Promise<void> | null = null;
+
+  begin(wait: () => Promise<void>): Promise<void> {
+    if (this.#pending !== null) return this.#pending;
+    const pending = wait().finally(() => (this.#pending = null));
+    // Whoever lost the race may not ask again.
+    pending.catch(() => undefined);
+    this.#pending = pending;
+    return pending;
+  }
+}

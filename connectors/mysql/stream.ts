@@ -1,6 +1,6 @@
 import type { Batch, Change, Checkpoint, Lane } from '../../core/contracts.ts';
 import type { Progress } from '../../core/progress.ts';
-import { untilAborted } from '../../core/signals.ts';
+import { untilAborted, Wait } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { behind } from './behind.ts';
 import type { Piece } from './binlog/reader.ts';
@@ -68,6 +68,8 @@ export class Stream {
   readonly #pending = new Map<Checkpoint, () => void>();
   #end: Place | null = null;
   #pingedAtMs = Date.now();
+  readonly #arriving = new Wait();
+  readonly #moving = new Wait();
 
   constructor(options: StreamOptions, signal: AbortSignal) {
     this.#options = options;
@@ -285,21 +287,13 @@ export class Stream {
 
   /** Waits for more of the log, a copy that moved on, or the time to store an idle position. */
   async #more(): Promise<void> {
-    const { dump, copier, ping } = this.#options;
+    const { dump, copies, copier, ping } = this.#options;
     if (Date.now() - this.#pingedAtMs > pingMs) {
       await ping();
       this.#pingedAtMs = Date.now();
     }
-    const woken = new AbortController();
-    const signal = AbortSignal.any([this.#signal, woken.signal]);
-    const quiet = (wait: Promise<void>): Promise<void> =>
-      wait.catch((error: unknown) => {
-        if (!woken.signal.aborted) throw error;
-      });
-    try {
-      await Promise.race([quiet(dump.reader.arrived(signal)), quiet(copier.moved.wait(signal))]);
-    } finally {
-      woken.abort(new Error('woken by something else'));
-    }
+    const arriving = this.#arriving.begin(() => dump.reader.arrived(this.#signal));
+    if (copies.size === 0) await arriving;
+    else await Promise.race([arriving, this.#moving.begin(() => copier.moved.wait(this.#signal))]);
   }
 }
