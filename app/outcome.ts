@@ -7,28 +7,32 @@ export interface TableCounts {
   readonly filtered: number;
   /** Those of `read` that the copy brought, not the stream. */
   readonly copied: number;
-  /** A row that is refused stops the run, so there are none. */
+  /** Changes that were set aside, and why, by the code of the error. */
   readonly deadLetters: number;
+  readonly reasons: Readonly<Record<string, number>>;
 }
 
 /** Per table of the source, in order of name. */
 export function countsOf(progress: Progress): Record<string, TableCounts> {
   const tables = [...progress.tables].toSorted(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(
-    tables.map(([origin, { read, applied, filtered, copied }]) => [
+    tables.map(([origin, { read, applied, filtered, copied, deadLetters, reasons }]) => [
       origin,
-      { read, applied, filtered, copied, deadLetters: 0 },
+      { read, applied, filtered, copied, deadLetters, reasons: Object.fromEntries(reasons) },
     ]),
   );
 }
 
 export function totalOf(progress: Progress): TableCounts {
   const total = { read: 0, applied: 0, filtered: 0, copied: 0, deadLetters: 0 };
+  const reasons: Record<string, number> = {};
   for (const table of progress.tables.values()) {
     total.read += table.read;
     total.applied += table.applied;
     total.filtered += table.filtered;
     total.copied += table.copied;
+    total.deadLetters += table.deadLetters;
+    for (const [code, count] of table.reasons) reasons[code] = (reasons[code] ?? 0) + count;
   }
-  return total;
+  return { ...total, reasons };
 }

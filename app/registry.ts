@@ -1,5 +1,6 @@
 import type { Registry } from '../codec/registry/registry.ts';
 import type { Source, Target, Transform } from '../core/contracts.ts';
+import type { DeadLetters } from '../core/dead-letter.ts';
 import { LockstepError } from '../core/errors.ts';
 import type {
   Check,
@@ -34,6 +35,8 @@ export interface TargetEnd {
   check(signal: AbortSignal): Promise<readonly Check[]>;
   plan(tables: readonly TableSchema[], signal: AbortSignal): Promise<readonly PlannedTable[]>;
   foresee(changes: readonly WholeTableChange[], signal: AbortSignal): Promise<readonly string[]>;
+  /** Null where this kind of target keeps none. */
+  deadLetters(): Promise<DeadLetters | null>;
 }
 
 /** A schema registry that whoever hands it in also closes. */
@@ -80,8 +83,8 @@ export function sourceEnd(config: Config, aim: Aim): SourceEnd {
 export function targetEnd(config: Config, aim: Aim): TargetEnd {
   const settings = config.targets[aim.target];
   if (settings === undefined) throw new LockstepError('BUG', `there is no target ${aim.target}`);
-  const { url, metadata } = settings;
-  const options = { pipeline: config.name, url, metadata, ...aim };
+  const { url, metadata, deadLetters } = settings;
+  const options = { pipeline: config.name, url, metadata, deadLetterLimit: deadLetters.limit, ...aim };
   return targetOf(`${aim.target} (${describeUrl(url)})`, pluginFor(TARGETS, url), options);
 }
 
@@ -178,5 +181,6 @@ function targetOf<Options extends TargetOptions>(
     check: async (signal) => await (await load()).check(options, signal),
     plan: async (tables, signal) => await (await load()).plan(options, tables, signal),
     foresee: async (changes, signal) => await (await load()).foresee(options, changes, signal),
+    deadLetters: async () => (await (await load()).deadLetters?.(options)) ?? null,
   };
 }

@@ -40,6 +40,7 @@ export const codes = {
   TARGET_NAME_COLLISION: 'operator',
   TARGET_ROW_REFUSED: 'operator',
   TARGET_VALUE_UNSUPPORTED: 'operator',
+  TARGET_DEAD_LETTERS: 'operator',
   TARGET_UNSUPPORTED: 'operator',
   TARGET_QUERY: 'operator',
   KAFKA_UNREACHABLE: 'retry',

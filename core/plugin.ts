@@ -1,4 +1,5 @@
 import type { Change, Source, Target } from './contracts.ts';
+import type { DeadLetters } from './dead-letter.ts';
 import type { Progress } from './progress.ts';
 import type { SchemaPolicies } from './schema-policy.ts';
 import type { TableSchema } from './table.ts';
@@ -66,8 +67,10 @@ export interface CopySettings {
 }
 
 export interface TargetOptions extends EndOptions {
-  /** The schema or database for what is ours: checkpoints, marks. */
+  /** The schema or database for what is ours: checkpoints, dead letters. */
   readonly metadata: string;
+  /** How many dead letters there may be before the target stops; with 0, the default, the first row that is refused stops it. */
+  readonly deadLetterLimit?: number;
 }
 
 /** A change of a whole table, as the stream hands it on. */
@@ -98,4 +101,6 @@ export interface TargetPlugin<Options extends TargetOptions = TargetOptions> {
   plan(options: Options, tables: readonly TableSchema[], signal: AbortSignal): Promise<readonly PlannedTable[]>;
   /** What changes of whole tables would be here, in statements or words; nothing is done. Throws what would stop the pipeline. */
   foresee(options: Options, changes: readonly WholeTableChange[], signal: AbortSignal): Promise<readonly string[]>;
+  /** The dead letters that the target keeps; left out where it keeps none. */
+  deadLetters?(options: Options): Promise<DeadLetters>;
 }

@@ -1,4 +1,4 @@
-/** What became of one table's rows in one run: read = applied + filtered (G5). */
+/** What became of one table's rows in one run: read = applied + filtered + dead letters (G5). */
 export interface TableProgress {
   state: 'waiting' | 'copying' | 'following';
   /** The source's estimate of the table's rows, null where it has none. */
@@ -7,6 +7,10 @@ export interface TableProgress {
   read: number;
   applied: number;
   filtered: number;
+  /** Changes that were set aside, those that wait behind others too. */
+  deadLetters: number;
+  /** The same by the code of the error. */
+  readonly reasons: Map<string, number>;
 }
 
 /** What a pipeline's parts say about themselves while they work; the only thing the screens, metrics and JSON output look at. */
@@ -22,14 +26,41 @@ export class Progress {
   retries = 0;
   /** Why the run is not working now, null while it works. */
   failure: Failure | null = null;
+  #setAside = new Map<string, Map<string, number>>();
 
   table(origin: string): TableProgress {
     let table = this.tables.get(origin);
     if (table === undefined) {
-      table = { state: 'waiting', estimatedRows: null, copied: 0, read: 0, applied: 0, filtered: 0 };
+      table = {
+        state: 'waiting',
+        estimatedRows: null,
+        copied: 0,
+        read: 0,
+        applied: 0,
+        filtered: 0,
+        deadLetters: 0,
+        reasons: new Map(),
+      };
       this.tables.set(origin, table);
     }
     return table;
+  }
+
+  /** Takes in how many changes of a batch the target set aside, by origin and code, before the batch itself is `applied`. */
+  setAside(counts: ReadonlyMap<string, ReadonlyMap<string, number>>): void {
+    for (const [origin, byCode] of counts) {
+      const sums = this.#setAside.get(origin) ?? new Map<string, number>();
+      for (const [code, count] of byCode) sums.set(code, (sums.get(code) ?? 0) + count);
+      this.#setAside.set(origin, sums);
+    }
+  }
+
+  #count(table: TableProgress, counts: ReadonlyMap<string, number>): void {
+    for (const [code, count] of counts) {
+      table.deadLetters += count;
+      table.applied -= count;
+      table.reasons.set(code, (table.reasons.get(code) ?? 0) + count);
+    }
   }
 
   /** Takes in the counts of a batch that is durable now. */
@@ -41,6 +72,8 @@ export class Progress {
       table.applied += count.read - count.filtered;
       table.copied += count.copied;
     }
+    for (const [origin, counts] of this.#setAside) this.#count(this.table(origin), counts);
+    this.#setAside = new Map();
     this.lastAppliedAtMs = Date.now();
     if (counts.newestAtMs !== null) this.lagMs = Math.max(0, this.lastAppliedAtMs - counts.newestAtMs);
   }

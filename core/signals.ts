@@ -43,3 +43,14 @@ export class Wait {
     return pending;
   }
 }
+
+/** Does one thing after the other, in the order in which they were asked for. */
+export class Turns {
+  #last: Promise<unknown> = Promise.resolve();
+
+  async take<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work, work);
+    this.#last = turn.catch(() => undefined);
+    return await turn;
+  }
+}

@@ -10,10 +10,12 @@ import { count, duration, plural, rough } from './format.ts';
 export function newsOf(run: PipelineRun): () => string[] {
   let phase: PipelineRun['progress']['phase'] = 'starting';
   const states = new Map<string, TableProgress['state']>();
+  const letters = new Map<string, string>();
   return () => {
     const { progress } = run;
     const lines: string[] = [];
     for (const [origin, table] of progress.tables) {
+      lines.push(...letterLines(origin, table, letters));
       if (states.get(origin) === table.state) continue;
       // After a restart a table that was copied before follows at once, with nothing copied.
       if (table.state === 'following' && table.copied > 0) {
@@ -27,6 +29,14 @@ export function newsOf(run: PipelineRun): () => string[] {
     }
     return lines;
   };
+}
+
+/** A table's first dead letter, and the first for each further reason. */
+function letterLines(origin: string, { reasons }: TableProgress, said: Map<string, string>): string[] {
+  const codes = [...reasons.keys()].filter((code) => code !== 'WAITING').join(', ');
+  if (codes === (said.get(origin) ?? '')) return [];
+  said.set(origin, codes);
+  return [`warn  ${origin} has dead letters (${codes}): lockstep rejects list`];
 }
 
 function phaseLines({ progress }: PipelineRun): string[] {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { EXIT, sayError, type Exit } from './output.ts';
+import type { RejectOptions } from './rejects.ts';
 
 /** Runs the command line and ends the process with the exit code: 0 done, 1 failed, 2 wrong usage, 3 differences, 4 blocked by a check. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -52,6 +53,21 @@ const STATUS_HELP = `
 Shows how far each target has come: the place in the source's history it holds, and the copy of each table.
 Reads only what the targets keep, so it works while nothing runs. A running process says more at /status of http.listen.`;
 
+const REJECTS_HELP = `
+A change that a target refuses is set aside as a dead letter, and so are the later changes of its key; the rest goes on. They are kept in the
+target until you retry or drop them. Works beside a running pipeline, which takes the keys up again with their next change.
+
+  list   what is set aside, and why
+  show   the same with the rows' values
+  retry  apply it in the source's order, all changes of a key or none; exits with 1 if some is still refused
+  drop   forget it: the target keeps these rows as they are, out of step with the source
+
+Rows whose keys changed into each other are always taken together.
+
+Examples:
+  lockstep rejects list shop.yaml --table shop.orders
+  lockstep rejects retry shop.yaml --table shop.orders --key 4711`;
+
 /** The command line; `done` is called with the exit code of the command that ran. */
 function lockstep(done: (code: Exit) => void): Command {
   const program = new Command('lockstep')
@@ -102,12 +118,39 @@ function lockstep(done: (code: Exit) => void): Command {
     .action(async (file: string, { json }: { json: boolean }) =>
       done(await (await import('./status.ts')).status(file, json)),
     );
+  const rejects = command('rejects', 'see, retry or drop the changes that targets refused').addHelpText(
+    'after',
+    REJECTS_HELP,
+  );
+  for (const [action, description] of Object.entries(rejectActions)) {
+    rejects
+      .command(action)
+      .description(description)
+      .argument('<file>', 'the configuration file')
+      .option('--target <name>', 'only those of this target', nonEmpty)
+      .option('--table <table>', 'only those of this table of the source, `database.table`', nonEmpty)
+      .option('--key <key>', 'only those of this key: its value, or a JSON array of several', nonEmpty)
+      .option('--json', 'print the outcome as one JSON object; what is for people goes to standard error', false)
+      .helpOption('-h, --help', 'print this help')
+      .exitOverride()
+      .action(async (file: string, options: RejectOptions) =>
+        done(await (await import('./rejects.ts')).rejects(action, file, options)),
+      );
+  }
   command('config-schema', 'print the JSON Schema of the configuration file, for editors').action(async () => {
     const { configJsonSchema } = await import('../config/load.ts');
     process.stdout.write(`${JSON.stringify(await configJsonSchema(), null, 2)}\n`);
   });
   return program;
 }
+
+/** What may be done with dead letters. */
+const rejectActions = {
+  list: 'what is set aside, and why',
+  show: "the same with the rows' values",
+  retry: "apply it in the source's order",
+  drop: 'forget it',
+};
 
 function caughtUp(value: string): 'caught-up' {
   if (value === 'caught-up') return value;
@@ -121,7 +164,7 @@ function nonEmptyStatement(value: string): string {
 
 function nonEmpty(value: string): string {
   if (value !== '') return value;
-  throw new InvalidArgumentError('Name `source` or a target.');
+  throw new InvalidArgumentError('It must not be empty.');
 }
 
 function version(): string {

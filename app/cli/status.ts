@@ -3,7 +3,7 @@ import { untilAborted } from '../../core/signals.ts';
 import { loadConfig, type Config } from '../config/load.ts';
 import { pipelineRuns, type PipelineRun } from '../pipeline.ts';
 import { failureOf } from '../supervise.ts';
-import { failureLines } from './format.ts';
+import { failureLines, plural } from './format.ts';
 import { EXIT, outputFor, type Exit } from './output.ts';
 
 const ANSWER_WITHIN_MS = 20_000;
@@ -14,6 +14,8 @@ interface TargetStatus {
   readonly to: string;
   /** What the target holds, in lines for people; empty before the first run. */
   readonly lines: readonly string[];
+  /** How many dead letters it keeps, by table of the source. */
+  readonly deadLetters: Readonly<Record<string, number>>;
   readonly error: { readonly code: string; readonly message: string; readonly fix: string } | null;
 }
 
@@ -36,10 +38,13 @@ export async function status(file: string, json: boolean): Promise<Exit> {
 async function statusOf(run: PipelineRun, { secrets }: Config): Promise<TargetStatus> {
   const where = { target: run.name, from: run.source.label, to: run.target.label };
   try {
-    return { ...where, lines: await heldLines(run, AbortSignal.timeout(ANSWER_WITHIN_MS)), error: null };
+    const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
+    const lines = await heldLines(run, signal);
+    const deadLetters = lines.length === 0 ? {} : await letterCounts(run, signal);
+    return { ...where, lines: [...lines, ...letterLines(deadLetters)], deadLetters, error: null };
   } catch (error) {
     const { code, message, fix } = failureOf(toLockstepError(error), secrets, null);
-    return { ...where, lines: [], error: { code, message, fix } };
+    return { ...where, lines: [], deadLetters: {}, error: { code, message, fix } };
   }
 }
 
@@ -51,4 +56,20 @@ async function heldLines(run: PipelineRun, signal: AbortSignal): Promise<readonl
   } finally {
     await target.close();
   }
+}
+
+async function letterCounts(run: PipelineRun, signal: AbortSignal): Promise<Record<string, number>> {
+  const letters = await untilAborted(signal, run.target.deadLetters());
+  if (letters === null) return {};
+  try {
+    const all = await letters.list({ table: null, key: null }, signal);
+    const counts = [...Map.groupBy(all, ({ origin }) => origin)].map(([origin, same]) => [origin, same.length]);
+    return Object.fromEntries(counts) as Record<string, number>;
+  } finally {
+    await letters.close();
+  }
+}
+
+function letterLines(counts: TargetStatus['deadLetters']): string[] {
+  return Object.entries(counts).map(([origin, n]) => `${plural(n, 'dead letter')} of ${origin}: lockstep rejects list`);
 }

@@ -116,6 +116,20 @@ const via = z
   })
   .describe('Kafka between source and targets; leave out to go directly.');
 
+const deadLetters = z
+  .strictObject({
+    limit: z
+      .int()
+      .min(0)
+      .max(100_000)
+      .default(1000)
+      .describe('How many changes may be set aside before the pipeline stops for you; 0: it stops at the first.'),
+  })
+  .prefault({})
+  .describe(
+    'Changes that the target refuses, and those that wait behind them: kept in the target, see `lockstep rejects`.',
+  );
+
 const http = z
   .strictObject({
     listen: z
@@ -137,7 +151,10 @@ export function configSchema<Transform extends z.ZodType>(transform: Transform) 
       .string()
       .regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, 'must be letters, digits and `_`, not beginning with a digit')
       .default('lockstep')
-      .describe('The schema (PostgreSQL) or database (MongoDB) in the target for what is ours: checkpoints.'),
+      .describe(
+        'The schema (PostgreSQL) or database (MongoDB) in the target for what is ours: checkpoints, dead letters.',
+      ),
+    deadLetters,
   });
   return z.strictObject({
     name: z

@@ -59,7 +59,7 @@ const TABLE_FAMILIES: readonly TableFamily[] = [
   {
     name: 'lockstep_rows_read_total',
     type: 'counter',
-    help: 'Rows read, by copy and stream; read = applied + filtered.',
+    help: 'Rows read, by copy and stream; read = applied + filtered + dead letters.',
     value: ({ read }) => read,
   },
   {
@@ -73,6 +73,12 @@ const TABLE_FAMILIES: readonly TableFamily[] = [
     type: 'counter',
     help: 'Rows that a transform left out.',
     value: ({ filtered }) => filtered,
+  },
+  {
+    name: 'lockstep_dead_letters_total',
+    type: 'counter',
+    help: 'Changes that were set aside because the target refused them or an earlier one of their key; alert when it grows.',
+    value: ({ deadLetters }) => deadLetters,
   },
   {
     name: 'lockstep_rows_copied_total',

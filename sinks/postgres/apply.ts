@@ -3,6 +3,7 @@ import { LockstepError } from '../../core/errors.ts';
 import { type TableSchema, qualifiedName } from '../../core/table.ts';
 import { isRowChange } from '../../core/transform.ts';
 import { type Found, type SchemaChange, alterStatements } from './alter.ts';
+import type { Owner } from './checkpoints.ts';
 import { type ServerFacts, placeKey, readTables, selectTables } from './catalog.ts';
 import { copyRows, stageRows } from './copy.ts';
 import { Folded, keyOf } from './fold.ts';
@@ -15,6 +16,7 @@ import { type TableWriter, deleteText, exactText, insertText, updateText } from 
 export interface Work {
   readonly transaction: Transaction;
   readonly tables: Tables;
+  readonly owner: Owner;
   readonly facts: ServerFacts;
   /** Makes whoever else creates tables wait for the end of the transaction. */
   readonly lockCreation: string;

@@ -55,14 +55,14 @@ function tableOf(owner: Owner): string {
   return `${quoteName(owner.schema)}.checkpoints`;
 }
 
-function mine(owner: Owner): string {
+/** The condition for rows of ours. */
+export function mine(owner: Owner): string {
   return `pipeline = ${quoteText(owner.pipeline)} AND target = ${quoteText(owner.target)}`;
 }
 
-/** Creates the place of ours. The constraint is what a lost compare-and-set runs into. */
+/** Creates their table. The constraint is what a lost compare-and-set runs into. */
 export function createCheckpoints(owner: Owner): string {
-  return `CREATE SCHEMA IF NOT EXISTS ${quoteName(owner.schema)};
-CREATE TABLE IF NOT EXISTS ${tableOf(owner)} (
+  return `CREATE TABLE IF NOT EXISTS ${tableOf(owner)} (
   pipeline text NOT NULL, target text NOT NULL, name text NOT NULL, token text NOT NULL, version bigint NOT NULL,
   updated_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (pipeline, target, name),

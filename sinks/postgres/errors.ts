@@ -70,6 +70,17 @@ const meanings: Readonly<Record<string, Meaning>> = {
     what: 'a constraint refused a row',
     fix: 'drop or mend the constraint, or filter the row',
   },
+  '44': {
+    code: 'TARGET_ROW_REFUSED',
+    what: 'the check of a view refused a row',
+    fix: 'mend the view, or filter the row',
+  },
+  '54000': {
+    code: 'TARGET_ROW_REFUSED',
+    what: 'a row or its entry in an index is too large',
+    fix: 'drop the index, or exclude the large column',
+  },
+  P0001: { code: 'TARGET_ROW_REFUSED', what: 'a trigger refused a row', fix: 'mend the trigger, or filter the row' },
   '42P01': { code: 'TARGET_SCHEMA', what: 'a table is missing', fix: schemaDiffers },
   '42703': { code: 'TARGET_SCHEMA', what: 'a column is missing', fix: schemaDiffers },
   '42P10': { code: 'TARGET_SCHEMA', what: 'the table has no unique index on its key columns', fix: schemaDiffers },

@@ -1,5 +1,6 @@
 import type { TargetPlugin } from '../../core/plugin.ts';
 import { checkTarget } from './check.ts';
+import { openDeadLetters } from './dead-letters.ts';
 import { foreseeStatements } from './foresee.ts';
 import { planTables } from './plan.ts';
 import { openTarget } from './target.ts';
@@ -10,4 +11,5 @@ export const postgres: TargetPlugin = {
   check: checkTarget,
   plan: planTables,
   foresee: foreseeStatements,
+  deadLetters: openDeadLetters,
 };

@@ -1,6 +1,8 @@
 import type { Batch, Checkpoint, Lane, Target } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
+import type { HeldDraft } from '../../core/held-keys.ts';
 import type { TargetOptions } from '../../core/plugin.ts';
+import type { Progress } from '../../core/progress.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { type Work, applyCopied, applyFolded, applyOrdered } from './apply.ts';
 import { type ServerFacts, placeKey, readFacts, readTables, selectFacts, selectTables } from './catalog.ts';
@@ -15,8 +17,11 @@ import {
 import { requireSame } from './compare.ts';
 import { createSchema, createTable, requireNames } from './ddl.ts';
 import { checkpointMoved, sqlStateOf } from './errors.ts';
+import { applyIsolated, isOfRow, sifted } from './isolate.ts';
+import { Letters } from './held.ts';
+import { createLetters, LETTERS_ENTRY } from './letters.ts';
 import { type Session, Sessions } from './session.ts';
-import { quoteText } from './sql.ts';
+import { quoteTable, quoteText } from './sql.ts';
 import { Tables } from './tables.ts';
 import { Transaction } from './transaction.ts';
 
@@ -26,12 +31,19 @@ export function sessionOptions(options: TargetOptions): { url: string; applicati
   return { url: options.url, applicationName: `lockstep/${options.pipeline}/${options.target}` };
 }
 
+/** Whose rows in the metadata schema are this target's. */
+export function ownerOf({ metadata, pipeline, target }: TargetOptions): Owner {
+  return { schema: metadata, pipeline, target };
+}
+
 /** Rows and checkpoint move in one transaction (G1); parts of a large one stay open on their lane's connection (G3). */
 export class PostgresTarget implements Target {
   readonly #owner: Owner;
   readonly #sessions: Sessions;
   readonly #versions = new Versions();
   readonly #tables = new Tables();
+  readonly #progress: Progress;
+  readonly #letters: Letters;
   /** Transactions that wait for their next part, by lane. */
   readonly #open = new Map<string, Transaction>();
   #facts: ServerFacts | null = null;
@@ -41,8 +53,10 @@ export class PostgresTarget implements Target {
 
   constructor(options: TargetOptions) {
     this.#lockCreation = `SELECT pg_advisory_xact_lock(hashtext(${quoteText(`lockstep ${options.metadata}`)}))`;
-    this.#owner = { schema: options.metadata, pipeline: options.pipeline, target: options.target };
+    this.#owner = ownerOf(options);
     this.#sessions = new Sessions(sessionOptions(options));
+    this.#progress = options.progress;
+    this.#letters = new Letters(this.#owner, options.deadLetterLimit ?? 0);
   }
 
   /** None before the first `prepare` of any pipeline has made the place they are kept in. */
@@ -54,6 +68,7 @@ export class PostgresTarget implements Target {
       );
       const { tokens, versions } = readCheckpoints(outcome);
       this.#versions.loaded(prefix, versions, startedAt);
+      tokens.delete(LETTERS_ENTRY);
       return tokens;
     } catch (error) {
       const state = sqlStateOf(error);
@@ -101,13 +116,14 @@ export class PostgresTarget implements Target {
 
   async apply(lane: Pick<Lane, 'name' | 'kind'>, batch: Batch, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const transaction = this.#open.get(lane.name) ?? new Transaction(await this.#sessions.take(signal));
+    const transaction = this.#open.get(lane.name) ?? (await this.#newTransaction(signal));
     this.#open.delete(lane.name);
     try {
       const facts = await this.#serverFacts(transaction.session, signal);
       await this.#write(lane.kind, {
         transaction,
         tables: this.#tables,
+        owner: this.#owner,
         facts,
         lockCreation: this.#lockCreation,
         batch,
@@ -118,6 +134,7 @@ export class PostgresTarget implements Target {
       this.#tables.changed(null);
       throw (await this.#overtaken(error, batch.checkpoint, signal)) ?? error;
     }
+    this.#progress.setAside(transaction.letters.takeCounts());
     if (batch.checkpoint === null) {
       this.#open.set(lane.name, transaction);
       return;
@@ -126,19 +143,33 @@ export class PostgresTarget implements Target {
     this.#sessions.release(transaction.session);
   }
 
+  async #newTransaction(signal: AbortSignal): Promise<Transaction> {
+    const session = await this.#sessions.take(signal);
+    try {
+      return new Transaction(session, await this.#letters.draft(session, signal));
+    } catch (error) {
+      this.#sessions.discard(session);
+      throw error;
+    }
+  }
+
   /** Tries the fastest way first; each further one is for rows that the one before runs into. */
   async #write(kind: Lane['kind'], work: Work): Promise<void> {
-    const ways = kind === 'copy' ? [applyCopied, applyFolded, applyOrdered] : [applyFolded, applyOrdered];
     const { transaction, signal } = work;
+    const ways = (kind === 'copy' ? [applyCopied, applyFolded, applyOrdered] : [applyFolded, applyOrdered]).map(sifted);
+    const before = transaction.letters;
     transaction.begin();
-    for (const [n, way] of ways.entries()) {
+    for (let way = ways.shift(); way !== undefined;) {
+      transaction.letters = before.copy();
       try {
         await way(work);
         if (work.batch.checkpoint === null) await transaction.endPart(signal);
         else await this.#commit(work, work.batch.checkpoint);
         return;
       } catch (error) {
-        if (sqlStateOf(error) !== UNIQUE_VIOLATION || n === ways.length - 1) throw error;
+        if (!isOfRow(error)) throw error;
+        way = nextWay(way, ways, error, before);
+        if (way === undefined) throw error;
         await transaction.undo(signal);
         work.tables.changed(null);
       }
@@ -146,9 +177,12 @@ export class PostgresTarget implements Target {
   }
 
   async #commit({ transaction, signal }: Work, checkpoint: Checkpoint): Promise<void> {
-    for (const statement of moveCheckpoint(this.#owner, checkpoint, this.#versions))
-      await transaction.add(statement, signal);
-    await transaction.commit(signal);
+    const commit = async (): Promise<void> => {
+      for (const statement of moveCheckpoint(this.#owner, checkpoint, this.#versions))
+        await transaction.add(statement, signal);
+      await transaction.commit(signal);
+    };
+    await (transaction.letters.touched ? this.#letters.move(transaction, commit, signal) : commit());
   }
 
   /**
@@ -174,14 +208,26 @@ export class PostgresTarget implements Target {
   }
 }
 
+type Way = (work: Work) => Promise<void>;
+
+/** Rows that only stand in each other's way are applied one by one; from others, those that are refused are set aside. */
+function nextWay(failed: Way, ways: Way[], error: unknown, letters: HeldDraft): Way | undefined {
+  const further = sqlStateOf(error) === UNIQUE_VIOLATION ? ways.shift() : undefined;
+  return further ?? (letters.sets && failed !== applyIsolated ? applyIsolated : undefined);
+}
+
 /** Nothing is created that is there, so that a role without the right to create can work where an owner has prepared all. */
 async function createPlace(session: Session, owner: Owner, signal: AbortSignal): Promise<void> {
-  const there = `SELECT to_regclass(${quoteText(`"${owner.schema.replaceAll('"', '""')}".checkpoints`)})`;
-  const [outcome] = await session.query(there, signal);
-  if (typeof outcome?.rows[0]?.[0] === 'string') return;
-  const missing = await missingSchemas(session, [owner.schema], signal);
-  const statements = createCheckpoints(owner);
-  await session.query(missing.length === 0 ? statements.slice(statements.indexOf('CREATE TABLE')) : statements, signal);
+  const places = ['checkpoints', 'dead_letters'].map((name) => quoteText(quoteTable({ database: owner.schema, name })));
+  const [outcome] = await session.query(`SELECT ${places.map((place) => `to_regclass(${place})`).join(', ')}`, signal);
+  const [checkpoints, letters] = outcome?.rows[0] ?? [];
+  const statements: string[] = [];
+  if (typeof checkpoints !== 'string') {
+    const missing = await missingSchemas(session, [owner.schema], signal);
+    statements.push(...missing.map(createSchema), createCheckpoints(owner));
+  }
+  if (typeof letters !== 'string') statements.push(createLetters(owner));
+  if (statements.length > 0) await session.query(statements.join(';\n'), signal);
 }
 
 async function missingSchemas(session: Session, names: readonly string[], signal: AbortSignal): Promise<string[]> {

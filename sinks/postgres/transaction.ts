@@ -1,3 +1,4 @@
+import type { HeldDraft } from '../../core/held-keys.ts';
 import type { Outcome, Session } from './session.ts';
 
 /** Statements are sent once they are this long together, so that a batch of small ones is one round trip. */
@@ -12,32 +13,61 @@ export class Transaction {
   #waiting: string[] = [];
   #characters = 0;
   #parts = 0;
+  /** Whether the server has been told to begin the transaction, or its next part. */
+  #begun = false;
+  /** What becomes of dead letters. */
+  letters: HeldDraft;
   /** Staging tables that hold rows of this transaction. */
   readonly #filled = new Set<string>();
 
-  constructor(session: Session) {
+  constructor(session: Session, letters: HeldDraft) {
     this.session = session;
+    this.letters = letters;
   }
 
   /** Begins the transaction, or its next part, to which `undo` goes back. */
   begin(): void {
+    this.#begun = false;
     this.#add(this.#parts === 0 ? 'BEGIN' : 'SAVEPOINT part');
   }
 
   /** Ends a part that stays open for the next one. */
   async endPart(signal: AbortSignal): Promise<void> {
     if (this.#parts > 0) this.#add('RELEASE SAVEPOINT part');
-    this.#parts += 1;
     await this.flush(signal);
+    this.#parts += 1;
   }
 
   /** Takes back everything since `begin` and begins again. */
   async undo(signal: AbortSignal): Promise<void> {
-    this.#waiting = [];
-    this.#characters = 0;
+    this.#forget();
+    if (!this.#begun) return this.begin();
     if (this.#parts === 0) await this.session.query('ROLLBACK; BEGIN', signal);
     else await this.session.query('ROLLBACK TO SAVEPOINT part', signal);
     this.session.stages.clear();
+  }
+
+  /** Begins what `rollback` takes back and `release` keeps; there is one at a time. */
+  async savepoint(signal: AbortSignal): Promise<void> {
+    this.#add('SAVEPOINT rows');
+    await this.flush(signal);
+  }
+
+  async release(signal: AbortSignal): Promise<void> {
+    this.#add('RELEASE SAVEPOINT rows');
+    await this.flush(signal);
+  }
+
+  async rollback(signal: AbortSignal): Promise<void> {
+    this.#forget();
+    await this.session.query('ROLLBACK TO SAVEPOINT rows; RELEASE SAVEPOINT rows', signal);
+    this.session.stages.clear();
+  }
+
+  /** Statements that were not sent yet. */
+  #forget(): void {
+    this.#waiting = [];
+    this.#characters = 0;
   }
 
   async commit(signal: AbortSignal): Promise<void> {
@@ -60,8 +90,8 @@ export class Transaction {
   async flush(signal: AbortSignal): Promise<readonly Outcome[]> {
     if (this.#waiting.length === 0) return [];
     const text = this.#waiting.join(';\n');
-    this.#waiting = [];
-    this.#characters = 0;
+    this.#forget();
+    this.#begun = true;
     return this.session.query(text, signal);
   }
 

@@ -107,6 +107,7 @@ export interface Counts {
   readonly applied: number;
   readonly filtered: number;
   readonly copied: number;
+  readonly deadLetters: number;
 }
 
 /**
@@ -130,7 +131,9 @@ function totalsOf({ stdout }: Ended): Record<string, Counts> {
   const totals: Record<string, Counts> = {};
   for (const [target, { total, tables }] of Object.entries(result.targets)) {
     for (const [table, counts] of Object.entries(tables)) {
-      expect(counts.read, `${target} ${table}, seed ${seed}`).toBe(counts.applied + counts.filtered);
+      expect(counts.read, `${target} ${table}, seed ${seed}`).toBe(
+        counts.applied + counts.filtered + counts.deadLetters,
+      );
     }
     totals[target] = total;
   }

@@ -33,7 +33,14 @@ describe('a configuration', () => {
         schemaChanges: Object.fromEntries(Object.keys(schemaPolicies).map((kind) => [kind, 'evolve'])),
       },
       via: null,
-      targets: { warehouse: { url: 'postgres://app@pg1/shop', transforms: [], metadata: 'lockstep' } },
+      targets: {
+        warehouse: {
+          url: 'postgres://app@pg1/shop',
+          transforms: [],
+          metadata: 'lockstep',
+          deadLetters: { limit: 1000 },
+        },
+      },
       http: null,
     });
   });
@@ -220,12 +227,15 @@ describe('the reference', () => {
   });
 });
 
-/** Every key that a JSON Schema knows outside of transforms, those of `copy` with it. */
+/** Settings whose keys are named together with them. */
+const NAMED_WITH = new Set(['copy', 'deadLetters']);
+
+/** Every key that a JSON Schema knows outside of transforms. */
 function keysIn(schema: object, prefix = ''): string[] {
   if ('properties' in schema && typeof schema.properties === 'object' && schema.properties !== null) {
     return Object.entries(schema.properties).flatMap(([key, value]) =>
-      key === 'copy'
-        ? keysIn(Object(value), 'copy.')
+      NAMED_WITH.has(key)
+        ? keysIn(Object(value), `${key}.`)
         : [...(prefix === '' && hasKeys(value) ? [] : [prefix + key]), ...deeper(key, value)],
     );
   }

@@ -86,6 +86,7 @@ export function runOf(
       check: async () => await Promise.resolve([]),
       plan: async () => await Promise.resolve([]),
       foresee: async () => await Promise.resolve([]),
+      deadLetters: async () => await Promise.resolve(null),
     },
     progress: new Progress(),
     openTransforms: async () => await Promise.resolve(new Transforms([])),

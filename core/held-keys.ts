@@ -1,0 +1,227 @@
+import type { Change, RowChange } from './contracts.ts';
+import { type DeadLetter, keyTextOf, keysOfChange, type NewDeadLetter } from './dead-letter.ts';
+import { LockstepError } from './errors.ts';
+import type { TableSchema } from './table.ts';
+import { isRowChange } from './transform.ts';
+
+type WholeChange = Exclude<Change, RowChange>;
+
+/** What a transaction does to the letters that a target keeps, in order. */
+export type LetterStep =
+  | { readonly kind: 'add'; readonly letter: NewDeadLetter }
+  /** The table's rows are gone or come anew, and its letters with them. */
+  | { readonly kind: 'clear'; readonly origin: string }
+  | { readonly kind: 'rename'; readonly from: string; readonly to: string };
+
+interface HeldTable {
+  letters: number;
+  readonly keys: Set<string>;
+}
+
+/** What a transaction does to one table's. */
+interface OwnTable extends HeldTable {
+  /** Whether what was held before holds no more. */
+  readonly anew: boolean;
+}
+
+/** The keys behind whose letters later changes wait (G9), of all lanes of a target. Never more letters than the limit (G6). */
+export class HeldKeys {
+  /** How many letters the target may keep; with 0 nothing is set aside. */
+  readonly limit: number;
+  readonly tables = new Map<string, HeldTable>();
+
+  constructor(limit: number, letters: Iterable<Pick<DeadLetter, 'origin' | 'keys'>>) {
+    this.limit = limit;
+    for (const letter of letters) {
+      const table = this.tables.get(letter.origin) ?? { letters: 0, keys: new Set() };
+      this.tables.set(letter.origin, table);
+      hold(table, letter);
+    }
+  }
+}
+
+/** What one transaction adds to the held keys. Others see it once it is durable. */
+export class HeldDraft {
+  readonly #held: HeldKeys;
+  readonly #own = new Map<string, OwnTable>();
+  #steps: LetterStep[] = [];
+  #counts = new Map<string, Map<string, number>>();
+  #touched = false;
+
+  constructor(held: HeldKeys) {
+    this.#held = held;
+  }
+
+  /** The same once more: what happens to one does not happen to the other. */
+  copy(): HeldDraft {
+    const copy = new HeldDraft(this.#held);
+    for (const [origin, own] of this.#own) copy.#own.set(origin, { ...own, keys: new Set(own.keys) });
+    copy.#steps = [...this.#steps];
+    for (const [origin, counts] of this.#counts) copy.#counts.set(origin, new Map(counts));
+    copy.#touched = this.#touched;
+    return copy;
+  }
+
+  /** Whether the transaction changes what letters there are. */
+  get touched(): boolean {
+    return this.#touched;
+  }
+
+  get sets(): boolean {
+    return this.#held.limit > 0;
+  }
+
+  /** The changes that may be applied now; those of held keys wait from here on. Errors: TARGET_DEAD_LETTERS. */
+  sift(changes: readonly Change[]): readonly Change[] {
+    if (this.#held.tables.size === 0 && this.#own.size === 0) return changes;
+    return changes.filter((change) => {
+      if (!isRowChange(change)) {
+        this.#whole(change);
+        return true;
+      }
+      const { origin } = change.table;
+      if (this.#letters(origin) === 0) return true;
+      const keys = keysOf(change);
+      if (!keys.some((key) => this.#holds(origin, key))) return true;
+      const reason = 'an earlier change of the same key waits';
+      this.#add({ origin, keys, state: 'waiting', code: 'WAITING', reason, change }, null);
+      return false;
+    });
+  }
+
+  /** Sets a change aside that the target refused. Errors: TARGET_DEAD_LETTERS when that is one too many. */
+  refuse(change: RowChange, error: LockstepError): void {
+    const { origin } = change.table;
+    const letter = {
+      origin,
+      keys: keysOf(change),
+      state: 'refused',
+      code: error.code,
+      reason: error.message,
+      change,
+    } as const;
+    this.#add(letter, error);
+  }
+
+  /** The steps since the last call, to be written in this order. */
+  takeSteps(): readonly LetterStep[] {
+    const steps = this.#steps;
+    this.#steps = [];
+    return steps;
+  }
+
+  /** How many changes were set aside since the last call, by origin and code. */
+  takeCounts(): ReadonlyMap<string, ReadonlyMap<string, number>> {
+    const counts = this.#counts;
+    this.#counts = new Map();
+    return counts;
+  }
+
+  /** Makes known to all what is durable now. */
+  done(): void {
+    const { tables } = this.#held;
+    for (const [origin, { anew, letters, keys }] of this.#own) {
+      const table = (anew ? undefined : tables.get(origin)) ?? { letters: 0, keys: new Set() };
+      table.letters += letters;
+      for (const key of keys) table.keys.add(key);
+      if (table.letters === 0) tables.delete(origin);
+      else tables.set(origin, table);
+    }
+    this.#own.clear();
+    this.#touched = false;
+  }
+
+  #holds(origin: string, key: string): boolean {
+    const own = this.#own.get(origin);
+    if (own?.keys.has(key) === true) return true;
+    return own?.anew !== true && this.#held.tables.get(origin)?.keys.has(key) === true;
+  }
+
+  #letters(origin: string): number {
+    const own = this.#own.get(origin);
+    const before = own?.anew === true ? 0 : (this.#held.tables.get(origin)?.letters ?? 0);
+    return before + (own?.letters ?? 0);
+  }
+
+  #add(letter: NewDeadLetter, cause: LockstepError | null): void {
+    const origins = new Set([...this.#held.tables.keys(), ...this.#own.keys()]);
+    const letters = [...origins].reduce((sum, origin) => sum + this.#letters(origin), 0);
+    if (letters >= this.#held.limit) throw tooMany(this.#held.limit, letter, cause);
+    const own = this.#own.get(letter.origin) ?? { anew: false, letters: 0, keys: new Set() };
+    this.#own.set(letter.origin, own);
+    hold(own, letter);
+    this.#step({ kind: 'add', letter });
+    const counts = this.#counts.get(letter.origin) ?? new Map<string, number>();
+    counts.set(letter.code, (counts.get(letter.code) ?? 0) + 1);
+    this.#counts.set(letter.origin, counts);
+  }
+
+  #whole(change: WholeChange): void {
+    if (change.kind === 'marker') return;
+    if (change.kind === 'truncate') return this.#clear(change.table.origin);
+    const { before, after } = change;
+    if (before === null || this.#letters(before.origin) === 0) return;
+    if (after === null) return this.#clear(before.origin);
+    if (keyShape(before) !== keyShape(after)) throw keyChanges(before);
+    if (before.origin !== after.origin) this.#rename(before.origin, after.origin);
+  }
+
+  #clear(origin: string): void {
+    if (this.#letters(origin) === 0) return;
+    this.#own.set(origin, { anew: true, letters: 0, keys: new Set() });
+    this.#step({ kind: 'clear', origin });
+  }
+
+  #rename(from: string, to: string): void {
+    const own = this.#own.get(from);
+    const before = own?.anew === true ? undefined : this.#held.tables.get(from);
+    const keys = new Set([...(before?.keys ?? []), ...(own?.keys ?? [])]);
+    this.#own.set(to, { anew: true, letters: this.#letters(from), keys });
+    this.#own.set(from, { anew: true, letters: 0, keys: new Set() });
+    this.#step({ kind: 'rename', from, to });
+  }
+
+  #step(step: LetterStep): void {
+    this.#steps.push(step);
+    this.#touched = true;
+  }
+}
+
+const keyTexts = new WeakMap<TableSchema, ReturnType<typeof keyTextOf>>();
+
+function keysOf(change: RowChange): readonly string[] {
+  let keyText = keyTexts.get(change.table);
+  if (keyText === undefined) {
+    keyText = keyTextOf(change.table);
+    keyTexts.set(change.table, keyText);
+  }
+  return keysOfChange(change, keyText);
+}
+
+function hold(table: HeldTable, { keys }: Pick<DeadLetter, 'keys'>): void {
+  table.letters += 1;
+  for (const key of keys) table.keys.add(key);
+}
+
+/** What letters' keys depend on: the key's columns, or all of them where there is no key. */
+function keyShape({ key, columns }: TableSchema): string {
+  const indexes = key.length === 0 ? columns.map((_, index) => index) : key;
+  return JSON.stringify(indexes.map((index) => columns[index]?.type));
+}
+
+function tooMany(limit: number, { origin, change }: NewDeadLetter, cause: LockstepError | null): LockstepError {
+  const { file, offset } = change.at;
+  const last = cause === null ? 'a change of a key that is held' : `${cause.code} ${cause.message}`;
+  const message = `there are ${String(limit)} dead letters, as many as the limit allows; the next one is of ${origin}, at ${file}:${String(offset)}: ${last}`;
+  return new LockstepError('TARGET_DEAD_LETTERS', message, {
+    fix: 'see `lockstep rejects list`; mend the cause and `rejects retry`, or raise deadLetters.limit of the target',
+    ...(cause === null ? {} : { cause }),
+  });
+}
+
+function keyChanges({ origin }: TableSchema): LockstepError {
+  const message = `the key of ${origin} changes while dead letters are held by it`;
+  return new LockstepError('TARGET_DEAD_LETTERS', message, {
+    fix: '`lockstep rejects retry` or `rejects drop` them first, and start again',
+  });
+}

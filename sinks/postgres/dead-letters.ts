@@ -1,0 +1,125 @@
+import {
+  chosenChains,
+  type DeadLetter,
+  type DeadLetters,
+  type LetterFilter,
+  type Retried,
+} from '../../core/dead-letter.ts';
+import { HeldDraft, HeldKeys } from '../../core/held-keys.ts';
+import type { TargetOptions } from '../../core/plugin.ts';
+import { type Work, applyFolded, applyOrdered } from './apply.ts';
+import { readFacts, selectFacts } from './catalog.ts';
+import { moveCheckpoint, type Owner, readCheckpoints, selectCheckpoints, Versions } from './checkpoints.ts';
+import { checkpointMoved, sqlStateOf } from './errors.ts';
+import { isOfRow } from './isolate.ts';
+import { deleteLetters, LETTERS_ENTRY, readLetters, selectLetters } from './letters.ts';
+import { Session } from './session.ts';
+import { Tables } from './tables.ts';
+import { ownerOf, sessionOptions } from './target.ts';
+import { Transaction } from './transaction.ts';
+
+/** Opens the dead letters of a target. Errors: as of the target. */
+export async function openDeadLetters(options: TargetOptions): Promise<DeadLetters> {
+  const session = await Session.open(sessionOptions(options), AbortSignal.timeout(20_000));
+  return new PostgresDeadLetters(session, ownerOf(options));
+}
+
+/**
+ * The letters as a person handles them, beside a pipeline that may be running. Every change of them moves their entry, so that a pipeline that knows
+ * older ones fails with CHECKPOINT_MOVED at its next letter and reads them anew; until then it leaves these keys alone.
+ */
+class PostgresDeadLetters implements DeadLetters {
+  readonly #session: Session;
+  readonly #owner: Owner;
+
+  constructor(session: Session, owner: Owner) {
+    this.#session = session;
+    this.#owner = owner;
+  }
+
+  async list(filter: LetterFilter, signal: AbortSignal): Promise<readonly DeadLetter[]> {
+    return chosenChains(await this.#letters(signal), filter)
+      .flat()
+      .toSorted((a, b) => Number(a.id) - Number(b.id));
+  }
+
+  async retry(filter: LetterFilter, signal: AbortSignal): Promise<readonly Retried[]> {
+    const outcomes: Retried[] = [];
+    for (const chain of chosenChains(await this.#letters(signal), filter)) {
+      const [first] = chain;
+      if (first === undefined) continue;
+      const keys = [...new Set(chain.flatMap((letter) => letter.keys))];
+      const outcome = { origin: first.origin, keys, letters: chain.length };
+      outcomes.push({ ...outcome, refused: await this.#retry(chain, signal) });
+    }
+    return outcomes;
+  }
+
+  /** All of a chain in one transaction, folded to what it comes to: a later change may have mended what an earlier one was refused for. */
+  async #retry(chain: readonly DeadLetter[], signal: AbortSignal): Promise<Retried['refused']> {
+    const ways = [applyFolded, applyOrdered];
+    for (let way = ways.shift(); way !== undefined; way = ways.shift()) {
+      try {
+        await this.#moving(chain, signal, way);
+        return null;
+      } catch (error) {
+        if (!isOfRow(error)) throw error;
+        if (ways.length === 0) return { code: error.code, reason: error.message };
+      }
+    }
+    return null;
+  }
+
+  async drop(filter: LetterFilter, signal: AbortSignal): Promise<number> {
+    const letters = chosenChains(await this.#letters(signal), filter).flat();
+    if (letters.length > 0) await this.#moving(letters, signal, null);
+    return letters.length;
+  }
+
+  /** Takes the letters out, in one transaction with what `way` makes of their changes. */
+  async #moving(
+    letters: readonly DeadLetter[],
+    signal: AbortSignal,
+    way: ((work: Work) => Promise<void>) | null,
+  ): Promise<void> {
+    const transaction = new Transaction(this.#session, new HeldDraft(new HeldKeys(0, [])));
+    transaction.begin();
+    try {
+      const versions = new Versions();
+      const entry = await transaction.query(`${selectCheckpoints(this.#owner, LETTERS_ENTRY)} FOR UPDATE`, signal);
+      versions.loaded(LETTERS_ENTRY, readCheckpoints(entry).versions, versions.now());
+      const gone = await transaction.query(deleteLetters(this.#owner, letters), signal);
+      if (gone?.count !== letters.length) throw checkpointMoved(null, ': the dead letters changed meanwhile');
+      if (way !== null) await way(await this.#work(transaction, letters, signal));
+      for (const statement of moveCheckpoint(this.#owner, { set: new Map([[LETTERS_ENTRY, '']]), drop: [] }, versions))
+        await transaction.add(statement, signal);
+      await transaction.commit(signal);
+    } catch (error) {
+      if (!this.#session.lost) await this.#session.query('ROLLBACK', signal);
+      this.#session.stages.clear();
+      throw error;
+    }
+  }
+
+  async #work(transaction: Transaction, letters: readonly DeadLetter[], signal: AbortSignal): Promise<Work> {
+    const facts = readFacts(await transaction.query(selectFacts, signal));
+    const changes = letters.map(({ change }) => change);
+    const batch = { changes, checkpoint: null, bytes: 0, copying: new Set<string>(), barrier: null };
+    return { transaction, tables: new Tables(), owner: this.#owner, facts, lockCreation: '', batch, signal };
+  }
+
+  /** None where no run has made their table yet. */
+  async #letters(signal: AbortSignal): Promise<DeadLetter[]> {
+    try {
+      return readLetters((await this.#session.query(selectLetters(this.#owner), signal))[0]);
+    } catch (error) {
+      const state = sqlStateOf(error);
+      if (state === '42P01' || state === '3F000') return [];
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#session.end();
+  }
+}

@@ -1,0 +1,55 @@
+import { HeldDraft, HeldKeys } from '../../core/held-keys.ts';
+import { Turns } from '../../core/signals.ts';
+import { moveCheckpoint, type Owner, readCheckpoints, selectCheckpoints, Versions } from './checkpoints.ts';
+import { sqlStateOf } from './errors.ts';
+import { LETTERS_ENTRY, readHeld, selectHeld } from './letters.ts';
+import type { Session } from './session.ts';
+import type { Transaction } from './transaction.ts';
+
+const moved = { set: new Map([[LETTERS_ENTRY, '']]), drop: [] };
+
+/** What this process knows of the letters that the target keeps. They move by compare-and-set: a person may retry or drop them meanwhile (G8). */
+export class Letters {
+  readonly #owner: Owner;
+  readonly #limit: number;
+  readonly #versions = new Versions();
+  /** Lanes that move the letters do it one after the other. */
+  readonly #turns = new Turns();
+  #held: Promise<HeldKeys> | null = null;
+
+  constructor(owner: Owner, limit: number) {
+    this.#owner = owner;
+    this.#limit = limit;
+  }
+
+  /** What a new transaction starts from; reads the letters the first time. */
+  async draft(session: Session, signal: AbortSignal): Promise<HeldDraft> {
+    this.#held ??= this.#load(session, signal);
+    return new HeldDraft(await this.#held);
+  }
+
+  /** None before a `prepare` has made their table. */
+  async #load(session: Session, signal: AbortSignal): Promise<HeldKeys> {
+    try {
+      const entry = await session.query(selectCheckpoints(this.#owner, LETTERS_ENTRY), signal);
+      this.#versions.loaded(LETTERS_ENTRY, readCheckpoints(entry[0]).versions, this.#versions.now());
+      const [letters] = await session.query(selectHeld(this.#owner), signal);
+      return new HeldKeys(this.#limit, readHeld(letters));
+    } catch (error) {
+      const state = sqlStateOf(error);
+      if (state === '42P01' || state === '3F000') return new HeldKeys(this.#limit, []);
+      throw error;
+    }
+  }
+
+  /** Commits a transaction that changes the letters. Errors: CHECKPOINT_MOVED where somebody else has. */
+  async move(transaction: Transaction, commit: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    await this.#turns.take(async () => {
+      for (const statement of moveCheckpoint(this.#owner, moved, this.#versions))
+        await transaction.add(statement, signal);
+      await commit();
+      this.#versions.moved(moved);
+      transaction.letters.done();
+    });
+  }
+}
