@@ -10,15 +10,17 @@ export interface TableCounts {
   /** Changes that were set aside, and why, by the code of the error. */
   readonly deadLetters: number;
   readonly reasons: Readonly<Record<string, number>>;
+  /** Values that a policy changed because the target cannot hold them. */
+  readonly changed: Readonly<Record<string, number>>;
 }
 
 /** Per table of the source, in order of name. */
 export function countsOf(progress: Progress): Record<string, TableCounts> {
   const tables = [...progress.tables].toSorted(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(
-    tables.map(([origin, { read, applied, filtered, copied, deadLetters, reasons }]) => [
+    tables.map(([origin, { read, applied, filtered, copied, deadLetters, reasons, changed }]) => [
       origin,
-      { read, applied, filtered, copied, deadLetters, reasons: Object.fromEntries(reasons) },
+      { read, applied, filtered, copied, deadLetters, reasons, changed },
     ]),
   );
 }
@@ -26,13 +28,19 @@ export function countsOf(progress: Progress): Record<string, TableCounts> {
 export function totalOf(progress: Progress): TableCounts {
   const total = { read: 0, applied: 0, filtered: 0, copied: 0, deadLetters: 0 };
   const reasons: Record<string, number> = {};
+  const changed: Record<string, number> = {};
   for (const table of progress.tables.values()) {
     total.read += table.read;
     total.applied += table.applied;
     total.filtered += table.filtered;
     total.copied += table.copied;
     total.deadLetters += table.deadLetters;
-    for (const [code, count] of table.reasons) reasons[code] = (reasons[code] ?? 0) + count;
+    addTo(reasons, table.reasons);
+    addTo(changed, table.changed);
   }
-  return { ...total, reasons };
+  return { ...total, reasons, changed };
+}
+
+function addTo(sums: Record<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
 }

@@ -15,7 +15,7 @@ import {
   sourceEnd,
   targetEnd,
   transformsOf,
-  unmatchedTransforms,
+  unmatchedPatterns,
   type SharedRegistry,
   type SourceEnd,
   type TargetEnd,
@@ -114,7 +114,7 @@ function toTarget(config: Config, target: string, schemas: SharedRegistry | null
     progress: aim.progress,
     openTransforms: async () => new Transforms(await transformsOf(config, target)),
     // Topics come into being one by one, so what matches none of them yet may be right.
-    warnings: async (tables) => (direct ? await unmatchedTransforms(config, target, tables) : []),
+    warnings: async (tables) => (direct ? await unmatchedPatterns(config, target, tables) : []),
   };
 }
 

@@ -14,8 +14,10 @@ import type {
 } from '../core/plugin.ts';
 import type { Progress } from '../core/progress.ts';
 import type { TableSchema } from '../core/table.ts';
+import { Transforms } from '../core/transform.ts';
 import type { Config } from './config/load.ts';
 import { describeUrl } from './config/redact.ts';
+import { policiesOf, unmatchedPolicies } from './value-policies.ts';
 
 /** A source with all it is opened with, so that nobody else needs to know its kind. */
 export interface SourceEnd {
@@ -83,8 +85,9 @@ export function sourceEnd(config: Config, aim: Aim): SourceEnd {
 export function targetEnd(config: Config, aim: Aim): TargetEnd {
   const settings = config.targets[aim.target];
   if (settings === undefined) throw new LockstepError('BUG', `there is no target ${aim.target}`);
-  const { url, metadata, deadLetters } = settings;
-  const options = { pipeline: config.name, url, metadata, deadLetterLimit: deadLetters.limit, ...aim };
+  const { url, metadata, deadLetters, values } = settings;
+  const limits = { deadLetterLimit: deadLetters.limit, values: policiesOf(values) };
+  const options = { pipeline: config.name, url, metadata, ...limits, ...aim };
   return targetOf(`${aim.target} (${describeUrl(url)})`, pluginFor(TARGETS, url), options);
 }
 
@@ -126,16 +129,21 @@ export async function transformsOf(config: Config, target: string): Promise<read
   return await openTransforms(transformSchema.array().parse(items), { baseDir: config.baseDir });
 }
 
-/** Patterns of a target's transforms that match nothing in these tables: nearly always a typing mistake. */
-export async function unmatchedTransforms(
+/** Patterns of a target's transforms and policies that match nothing in these tables: nearly always a typing mistake. */
+export async function unmatchedPatterns(
   config: Config,
   target: string,
   tables: readonly TableSchema[],
 ): Promise<readonly string[]> {
-  const items = config.targets[target]?.transforms ?? [];
-  if (items.length === 0) return [];
+  const settings = config.targets[target];
+  if (settings === undefined) return [];
+  const items = settings.transforms;
+  if (items.length === 0) return unmatchedPolicies(settings.values, tables);
   const { transformSchema, unmatched } = await import('../transforms/registry.ts');
-  return unmatched(transformSchema.array().parse(items), tables);
+  const parsed = transformSchema.array().parse(items);
+  const carried = new Transforms(await transformsOf(config, target));
+  const named = tables.map((table) => carried.table(table)).filter((table) => table !== null);
+  return [...unmatched(parsed, tables), ...unmatchedPolicies(settings.values, named)];
 }
 
 function kafkaLabel({ via }: Config): string {

@@ -1,4 +1,5 @@
 import type { Change, RowChange } from './contracts.ts';
+import { Counts, type CountsByTable } from './counts.ts';
 import { type DeadLetter, keyTextOf, keysOfChange, type NewDeadLetter } from './dead-letter.ts';
 import { LockstepError } from './errors.ts';
 import type { TableSchema } from './table.ts';
@@ -45,7 +46,7 @@ export class HeldDraft {
   readonly #held: HeldKeys;
   readonly #own = new Map<string, OwnTable>();
   #steps: LetterStep[] = [];
-  #counts = new Map<string, Map<string, number>>();
+  #counts = new Counts();
   #touched = false;
 
   constructor(held: HeldKeys) {
@@ -57,7 +58,7 @@ export class HeldDraft {
     const copy = new HeldDraft(this.#held);
     for (const [origin, own] of this.#own) copy.#own.set(origin, { ...own, keys: new Set(own.keys) });
     copy.#steps = [...this.#steps];
-    for (const [origin, counts] of this.#counts) copy.#counts.set(origin, new Map(counts));
+    copy.#counts = this.#counts.copy();
     copy.#touched = this.#touched;
     return copy;
   }
@@ -111,10 +112,8 @@ export class HeldDraft {
   }
 
   /** How many changes were set aside since the last call, by origin and code. */
-  takeCounts(): ReadonlyMap<string, ReadonlyMap<string, number>> {
-    const counts = this.#counts;
-    this.#counts = new Map();
-    return counts;
+  takeCounts(): CountsByTable {
+    return this.#counts.take();
   }
 
   /** Makes known to all what is durable now. */
@@ -151,9 +150,7 @@ export class HeldDraft {
     this.#own.set(letter.origin, own);
     hold(own, letter);
     this.#step({ kind: 'add', letter });
-    const counts = this.#counts.get(letter.origin) ?? new Map<string, number>();
-    counts.set(letter.code, (counts.get(letter.code) ?? 0) + 1);
-    this.#counts.set(letter.origin, counts);
+    this.#counts.add(letter.origin, letter.code);
   }
 
   #whole(change: WholeChange): void {

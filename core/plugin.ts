@@ -3,6 +3,7 @@ import type { DeadLetters } from './dead-letter.ts';
 import type { Progress } from './progress.ts';
 import type { SchemaPolicies } from './schema-policy.ts';
 import type { TableSchema } from './table.ts';
+import type { PoliciesOf } from './value-policy.ts';
 
 /** One line of `lockstep doctor`. A failed check has a `fix`: the statement or the step that mends it. */
 export interface Check {
@@ -71,6 +72,8 @@ export interface TargetOptions extends EndOptions {
   readonly metadata: string;
   /** How many dead letters there may be before the target stops; with 0, the default, the first row that is refused stops it. */
   readonly deadLetterLimit?: number;
+  /** What becomes of values that the target cannot hold; by default of `defaultPolicies`. */
+  readonly values?: PoliciesOf;
 }
 
 /** A change of a whole table, as the stream hands it on. */

@@ -1,3 +1,5 @@
+import { Counts, type CountsByTable } from './counts.ts';
+
 /** What became of one table's rows in one run: read = applied + filtered + dead letters (G5). */
 export interface TableProgress {
   state: 'waiting' | 'copying' | 'following';
@@ -10,7 +12,9 @@ export interface TableProgress {
   /** Changes that were set aside, those that wait behind others too. */
   deadLetters: number;
   /** The same by the code of the error. */
-  readonly reasons: Map<string, number>;
+  readonly reasons: Record<string, number>;
+  /** Values of applied rows that a policy changed because the target cannot hold them, by what became of them. */
+  readonly changed: Record<string, number>;
 }
 
 /** What a pipeline's parts say about themselves while they work; the only thing the screens, metrics and JSON output look at. */
@@ -26,7 +30,8 @@ export class Progress {
   retries = 0;
   /** Why the run is not working now, null while it works. */
   failure: Failure | null = null;
-  #setAside = new Map<string, Map<string, number>>();
+  readonly #setAside = new Counts();
+  readonly #changed = new Counts();
 
   table(origin: string): TableProgress {
     let table = this.tables.get(origin);
@@ -39,27 +44,32 @@ export class Progress {
         applied: 0,
         filtered: 0,
         deadLetters: 0,
-        reasons: new Map(),
+        reasons: {},
+        changed: {},
       };
       this.tables.set(origin, table);
     }
     return table;
   }
 
-  /** Takes in how many changes of a batch the target set aside, by origin and code, before the batch itself is `applied`. */
-  setAside(counts: ReadonlyMap<string, ReadonlyMap<string, number>>): void {
-    for (const [origin, byCode] of counts) {
-      const sums = this.#setAside.get(origin) ?? new Map<string, number>();
-      for (const [code, count] of byCode) sums.set(code, (sums.get(code) ?? 0) + count);
-      this.#setAside.set(origin, sums);
-    }
+  /** Takes in what the target made of a batch, by origin, before the batch itself is `applied`. */
+  made({ setAside, changed }: Made): void {
+    this.#setAside.addAll(setAside);
+    this.#changed.addAll(changed);
   }
 
-  #count(table: TableProgress, counts: ReadonlyMap<string, number>): void {
-    for (const [code, count] of counts) {
-      table.deadLetters += count;
-      table.applied -= count;
-      table.reasons.set(code, (table.reasons.get(code) ?? 0) + count);
+  #takeIn(): void {
+    for (const [origin, counts] of this.#setAside.take()) {
+      const table = this.table(origin);
+      for (const [code, count] of counts) {
+        table.deadLetters += count;
+        table.applied -= count;
+        table.reasons[code] = (table.reasons[code] ?? 0) + count;
+      }
+    }
+    for (const [origin, counts] of this.#changed.take()) {
+      const { changed } = this.table(origin);
+      for (const [name, count] of counts) changed[name] = (changed[name] ?? 0) + count;
     }
   }
 
@@ -72,11 +82,17 @@ export class Progress {
       table.applied += count.read - count.filtered;
       table.copied += count.copied;
     }
-    for (const [origin, counts] of this.#setAside) this.#count(this.table(origin), counts);
-    this.#setAside = new Map();
+    this.#takeIn();
     this.lastAppliedAtMs = Date.now();
     if (counts.newestAtMs !== null) this.lagMs = Math.max(0, this.lastAppliedAtMs - counts.newestAtMs);
   }
+}
+
+/** What a target made of a batch beside applying it. */
+export interface Made {
+  /** Changes that were set aside, by the code of the error. */
+  readonly setAside: CountsByTable;
+  readonly changed: CountsByTable;
 }
 
 /** An error as people see it, free of secrets. `nextTryAtMs` is null where a person must act first. */

@@ -10,7 +10,7 @@ import { count, duration, plural, rough } from './format.ts';
 export function newsOf(run: PipelineRun): () => string[] {
   let phase: PipelineRun['progress']['phase'] = 'starting';
   const states = new Map<string, TableProgress['state']>();
-  const letters = new Map<string, string>();
+  const letters = new Map<string, readonly string[]>();
   return () => {
     const { progress } = run;
     const lines: string[] = [];
@@ -31,12 +31,20 @@ export function newsOf(run: PipelineRun): () => string[] {
   };
 }
 
-/** A table's first dead letter, and the first for each further reason. */
-function letterLines(origin: string, { reasons }: TableProgress, said: Map<string, string>): string[] {
-  const codes = [...reasons.keys()].filter((code) => code !== 'WAITING').join(', ');
-  if (codes === (said.get(origin) ?? '')) return [];
-  said.set(origin, codes);
-  return [`warn  ${origin} has dead letters (${codes}): lockstep rejects list`];
+/** A table's first dead letter and the first value changed by policy, and the first for each further reason. */
+function letterLines(
+  origin: string,
+  { reasons, changed }: TableProgress,
+  said: Map<string, readonly string[]>,
+): string[] {
+  const codes = Object.keys(reasons).filter((code) => code !== 'WAITING');
+  const lines =
+    codes.length === 0 ? [] : [`warn  ${origin} has dead letters (${codes.join(', ')}): lockstep rejects list`];
+  const names = Object.keys(changed).join(', ');
+  if (names !== '') lines.push(`note  ${origin} has values that the target cannot hold, changed by policy (${names})`);
+  const fresh = lines.filter((line) => !(said.get(origin) ?? []).includes(line));
+  said.set(origin, lines);
+  return fresh;
 }
 
 function phaseLines({ progress }: PipelineRun): string[] {

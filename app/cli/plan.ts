@@ -3,7 +3,7 @@ import { untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { loadConfig, type Config } from '../config/load.ts';
 import { pipelineRuns, type PipelineRun } from '../pipeline.ts';
-import { unmatchedTransforms } from '../registry.ts';
+import { unmatchedPatterns } from '../registry.ts';
 import { aligned, plural } from './format.ts';
 import { EXIT, outputFor, type Exit } from './output.ts';
 
@@ -67,7 +67,7 @@ async function planOf(
     label: run.target.label,
     tables: planned,
     leftOut: tables.map((table) => table.origin).filter((origin) => !origins.has(origin)),
-    warnings: await unmatchedTransforms(config, run.name, tables),
+    warnings: await unmatchedPatterns(config, run.name, tables),
     blockers: [...collisions(planned), ...planned.flatMap(uncarried)],
   };
 }

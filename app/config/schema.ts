@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { schemaPolicies } from '../../core/schema-policy.ts';
+import { defaultPolicies } from '../../core/value-policy.ts';
+import { tablePatternSchema } from '../../transforms/pattern.ts';
 
 /** The names of a pipeline and of its targets: they become parts of schema, topic, group and lock names, where little else is safe everywhere. */
 const NAME = /^[a-z][a-z0-9_]{0,39}$/;
@@ -116,6 +118,35 @@ const via = z
   })
   .describe('Kafka between source and targets; leave out to go directly.');
 
+const zeroDates = z
+  .string()
+  .refine(isZeroDatePolicy, 'must be set-null, dead-letter, or a date from 0001-01-01 on as YYYY-MM-DD')
+  .describe(
+    'Zero and partial dates: `set-null` where the column may be NULL, `dead-letter`, or the date that stands for them.',
+  );
+
+const nulCharacters = z
+  .enum(['dead-letter', 'strip', 'replace'])
+  .describe('U+0000 in text or JSON of PostgreSQL: `dead-letter`, `strip` it, or `replace` it by U+FFFD.');
+
+const values = z
+  .strictObject({
+    zeroDates: zeroDates.default(defaultPolicies.zeroDates),
+    nulCharacters: nulCharacters.default(defaultPolicies.nulCharacters),
+    tables: z
+      .array(
+        z.strictObject({
+          table: tablePatternSchema,
+          zeroDates: zeroDates.optional(),
+          nulCharacters: nulCharacters.optional(),
+        }),
+      )
+      .default([])
+      .describe('The same for some tables: of the entries that match a table, the last that says something decides.'),
+  })
+  .prefault({})
+  .describe('What becomes of values that the target cannot hold. What is changed is counted; key columns never are.');
+
 const deadLetters = z
   .strictObject({
     limit: z
@@ -155,6 +186,7 @@ export function configSchema<Transform extends z.ZodType>(transform: Transform) 
         'The schema (PostgreSQL) or database (MongoDB) in the target for what is ours: checkpoints, dead letters.',
       ),
     deadLetters,
+    values,
   });
   return z.strictObject({
     name: z
@@ -201,6 +233,14 @@ function urlOf(schemes: readonly string[]) {
       if (fault !== null) context.addIssue({ code: 'custom', message: fault });
     })
     .meta({ pattern: `^(${schemes.map((scheme) => scheme.replace('+', '\\+')).join('|')})://|^\\$\\{` });
+}
+
+/** A day of the calendar that every target has counts as a policy: it stands for those that none has. */
+function isZeroDatePolicy(text: string): boolean {
+  if (text === 'set-null' || text === 'dead-letter') return true;
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || text.startsWith('0000')) return false;
+  const date = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
 }
 
 /** What is wrong with a URL, without repeating any of it but the scheme: it holds a password. */

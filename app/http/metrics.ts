@@ -81,6 +81,12 @@ const TABLE_FAMILIES: readonly TableFamily[] = [
     value: ({ deadLetters }) => deadLetters,
   },
   {
+    name: 'lockstep_values_changed_total',
+    type: 'counter',
+    help: 'Values that a policy changed because the target cannot hold them.',
+    value: ({ changed }) => Object.values(changed).reduce((sum, count) => sum + count, 0),
+  },
+  {
     name: 'lockstep_rows_copied_total',
     type: 'counter',
     help: 'Those of the rows read that the copy brought.',

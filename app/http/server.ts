@@ -62,11 +62,7 @@ function statusOf(progress: Progress): object {
     failure,
     ...healthOf(progress, Date.now()),
     total: totalOf(progress),
-    tables: Object.fromEntries(
-      progress.tables
-        .entries()
-        .map(([origin, table]) => [origin, { ...table, reasons: Object.fromEntries(table.reasons) }]),
-    ),
+    tables: Object.fromEntries(progress.tables),
   };
 }
 

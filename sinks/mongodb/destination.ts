@@ -1,5 +1,6 @@
 import type { Collection } from 'mongodb';
 import type { TableSchema } from '../../core/table.ts';
+import { defaultPolicies, type PoliciesOf } from '../../core/value-policy.ts';
 import { type Connection, placeOf } from './connect.ts';
 import { type Documents, documentsOf } from './documents.ts';
 
@@ -11,12 +12,15 @@ export interface Destination {
 }
 
 /** Looks up a table's destination, made once per schema. */
-export function destinations(connection: Connection): (table: TableSchema) => Destination {
+export function destinations(
+  connection: Connection,
+  policiesOf: PoliciesOf = () => defaultPolicies,
+): (table: TableSchema) => Destination {
   const known = new WeakMap<TableSchema, Destination>();
   return (table) => {
     let destination = known.get(table);
     if (destination === undefined) {
-      destination = { ...collectionOf(connection, table), documents: documentsOf(table) };
+      destination = { ...collectionOf(connection, table), documents: documentsOf(table, policiesOf(table)) };
       known.set(table, destination);
     }
     return destination;

@@ -3,13 +3,14 @@ import { ObjectId } from 'mongodb';
 import type { Row, Value } from '../../core/contracts.ts';
 import { valueAt } from '../../core/row.ts';
 import type { TableSchema } from '../../core/table.ts';
+import type { OnChanged, ValuePolicies } from '../../core/value-policy.ts';
 import { needsMap } from './json.ts';
 import { type Convert, converter } from './values.ts';
 
 /** Tells rows apart by key inside one batch; equal exactly where the `_id`s are. */
 export type RowKey = number | bigint | string | boolean;
 
-/** A table's rows as documents, compiled once per schema. */
+/** A table's rows as documents, compiled once per schema and target. */
 export interface Documents {
   readonly table: TableSchema;
   /** False for a table without a key: its rows have an `_id` made up by us and are found by all their values. */
@@ -19,27 +20,18 @@ export interface Documents {
   key(row: Row): RowKey;
   id(row: Row): unknown;
   /** `_id` first, then every column under its name in their order. */
-  document(row: Row): Document;
+  document(row: Row, onChanged?: OnChanged): Document;
   /** The columns without `_id`. */
-  values(row: Row): Document;
+  values(row: Row, onChanged?: OnChanged): Document;
   /** Finds documents with exactly these values in all columns. */
   matching(row: Row): Document;
 }
 
-const compiled = new WeakMap<TableSchema, Documents>();
-
-export function documentsOf(table: TableSchema): Documents {
-  let documents = compiled.get(table);
-  if (documents === undefined) {
-    documents = compile(table);
-    compiled.set(table, documents);
-  }
-  return documents;
-}
-
-function compile(table: TableSchema): Documents {
+export function documentsOf(table: TableSchema, policies: ValuePolicies): Documents {
   const names = table.columns.map(({ name }) => name);
-  const converts = table.columns.map((column) => converter(column, `${table.origin}.${column.name}`));
+  const converts = table.columns.map((column, index) =>
+    converter(column, `${table.origin}.${column.name}`, table.key.includes(index) ? null : policies),
+  );
   const keyed = table.key.length > 0;
   const id = keyed ? compileId(table, names, converts) : () => new ObjectId();
   const fields = names.map((name, index) => [name, index] as const).filter(([name]) => name !== '_id' || !keyed);
@@ -50,31 +42,43 @@ function compile(table: TableSchema): Documents {
     key: compileKey(table.key),
     id,
     document: names.some(needsMap)
-      ? (row) => fillMap(new Map([['_id', id(row)]]), row, fields, converts)
-      : (row) => fillObject({ _id: id(row) }, row, fields, converts),
+      ? (row, onChanged) => fillMap(new Map([['_id', id(row)]]), row, fields, converts, onChanged)
+      : (row, onChanged) => fillObject({ _id: id(row) }, row, fields, converts, onChanged),
     values: names.some(needsMap)
-      ? (row) => fillMap(new Map(), row, fields, converts)
-      : (row) => fillObject({}, row, fields, converts),
+      ? (row, onChanged) => fillMap(new Map(), row, fields, converts, onChanged)
+      : (row, onChanged) => fillObject({}, row, fields, converts, onChanged),
     matching: (row) => matchAll(row, fields, converts),
   };
 }
 
 type Fields = readonly (readonly [name: string, index: number])[];
 
-function convertAt(row: Row, index: number, converts: readonly Convert[]): unknown {
+function convertAt(row: Row, index: number, converts: readonly Convert[], onChanged?: OnChanged): unknown {
   const value = valueAt(row, index);
   const convert = converts[index];
-  return value === null || convert === undefined ? null : convert(value);
+  return value === null || convert === undefined ? null : convert(value, onChanged);
 }
 
-function fillObject(document: Document, row: Row, fields: Fields, converts: readonly Convert[]): Document {
-  for (const [name, index] of fields) document[name] = convertAt(row, index, converts);
+function fillObject(
+  document: Document,
+  row: Row,
+  fields: Fields,
+  converts: readonly Convert[],
+  onChanged?: OnChanged,
+): Document {
+  for (const [name, index] of fields) document[name] = convertAt(row, index, converts, onChanged);
   return document;
 }
 
 /** Keeps columns named `1` or `__proto__` in their place; the driver writes a Map as a document. */
-function fillMap(document: Map<string, unknown>, row: Row, fields: Fields, converts: readonly Convert[]): Document {
-  for (const [name, index] of fields) document.set(name, convertAt(row, index, converts));
+function fillMap(
+  document: Map<string, unknown>,
+  row: Row,
+  fields: Fields,
+  converts: readonly Convert[],
+  onChanged?: OnChanged,
+): Document {
+  for (const [name, index] of fields) document.set(name, convertAt(row, index, converts, onChanged));
   return document;
 }
 

@@ -1,6 +1,7 @@
 import type { PlannedColumn, PlannedTable, TargetOptions } from '../../core/plugin.ts';
 import { untilAborted } from '../../core/signals.ts';
 import type { Column, TableSchema } from '../../core/table.ts';
+import { defaultPolicies, type ValuePolicies, zeroDateNote } from '../../core/value-policy.ts';
 import { connect, type Connection } from './connect.ts';
 import { collectionOf } from './destination.ts';
 import { targetError } from './errors.ts';
@@ -20,7 +21,7 @@ export async function planTables(
       connection,
       tables.filter((table) => nameProblem(connection, table) === null),
     );
-    for (const table of tables) planned.push(await untilAborted(signal, planTable(connection, table)));
+    for (const table of tables) planned.push(await untilAborted(signal, planTable(connection, table, options)));
     return planned;
   } catch (error) {
     throw targetError(error, { server: connection.server, doing: 'planning' });
@@ -29,7 +30,8 @@ export async function planTables(
   }
 }
 
-async function planTable(connection: Connection, table: TableSchema): Promise<PlannedTable> {
+async function planTable(connection: Connection, table: TableSchema, { values }: TargetOptions): Promise<PlannedTable> {
+  const policies = values?.(table) ?? defaultPolicies;
   const { place, collection } = collectionOf(connection, table);
   const problem = nameProblem(connection, table);
   if (problem !== null) {
@@ -46,20 +48,21 @@ async function planTable(connection: Connection, table: TableSchema): Promise<Pl
     .listCollections({ name: collection.collectionName })
     .toArray();
   const documents = found.length === 0 ? 0 : await collection.estimatedDocumentCount();
+  const columns = table.columns.map((column, index) => planColumn(column, table.key.includes(index) ? null : policies));
   const notes = [...keyNotes(connection, table), ...sizeNotes(table)];
   if (documents > 0) {
     notes.push(
       `The collection holds about ${String(documents)} documents: those with the key of a row are replaced, others stay.`,
     );
   }
-  return { origin: table.origin, name: place, exists: found.length > 0, columns: table.columns.map(planColumn), notes };
+  return { origin: table.origin, name: place, exists: found.length > 0, columns, notes };
 }
 
-function planColumn(column: Column): PlannedColumn {
+/** `policies` is null for a key column, which none changes. */
+function planColumn(column: Column, policies: ValuePolicies | null): PlannedColumn {
   const { to, note } = bsonType(column.type);
   const dates = column.type.kind === 'date' || column.type.kind === 'datetime' || column.type.kind === 'timestamp';
-  const zero = column.nullable ? 'zero and partial dates become null' : 'zero and partial dates are refused';
-  const notes = [note, dates ? zero : null].filter((part) => part !== null);
+  const notes = [note, dates ? zeroDateNote(column, policies) : null].filter((part) => part !== null);
   return { name: column.name, from: column.declared, to, note: notes.length === 0 ? null : notes.join('; ') };
 }
 

@@ -1,5 +1,8 @@
+import type { ClientSession } from 'mongodb';
 import type { Batch, Change, Checkpoint, Lane, Target } from '../../core/contracts.ts';
+import { Counts } from '../../core/counts.ts';
 import type { TargetOptions } from '../../core/plugin.ts';
+import type { Progress } from '../../core/progress.ts';
 import { untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { endAbandoned } from './abandoned.ts';
@@ -19,7 +22,7 @@ export async function openTarget(options: TargetOptions): Promise<Target> {
   const connection = await connect(options);
   if (connection.transactions) await endAbandoned(connection.client, appNameOf(options));
   const checkpoints = new Checkpoints(connection.metadata, options.pipeline, options.target);
-  return new MongoTarget(connection, checkpoints);
+  return new MongoTarget(connection, checkpoints, options);
 }
 
 /** How many transactions of one lane are under way at once where their order does not matter. */
@@ -37,11 +40,13 @@ class MongoTarget implements Target {
   readonly #connection: Connection;
   readonly #checkpoints: Checkpoints;
   readonly #destination: (table: TableSchema) => Destination;
+  readonly #progress: Progress;
 
-  constructor(connection: Connection, checkpoints: Checkpoints) {
+  constructor(connection: Connection, checkpoints: Checkpoints, { progress, values }: TargetOptions) {
     this.#connection = connection;
     this.#checkpoints = checkpoints;
-    this.#destination = destinations(connection);
+    this.#destination = destinations(connection, values);
+    this.#progress = progress;
   }
 
   prepare(tables: readonly TableSchema[], signal: AbortSignal): Promise<void> {
@@ -130,16 +135,12 @@ class MongoTarget implements Target {
   }
 
   #writeChunk(lane: string, chunk: Chunk, signal: AbortSignal): Promise<void> {
-    if (!this.#connection.transactions) return writeOutside(chunk);
+    if (!this.#connection.transactions) return this.#counted((changed) => writeOutside(chunk, changed));
     return optimistic(chunk, (expect) =>
-      inTransaction(
-        this.#connection.client,
-        async (session) => {
-          await this.#checkpoints.verify(lane, session);
-          await writeInside(session, chunk, expect);
-        },
-        signal,
-      ),
+      this.#inTransaction(async (session, changed) => {
+        await this.#checkpoints.verify(lane, session);
+        await writeInside(session, chunk, expect, changed);
+      }, signal),
     );
   }
 
@@ -159,14 +160,29 @@ class MongoTarget implements Target {
 
   /** The checkpoint goes first: who lost the lane waits for nothing else. */
   #commit(move: Move, chunk: Chunk | null, expect: Expect, signal: AbortSignal): Promise<void> {
-    return inTransaction(
-      this.#connection.client,
-      async (session) => {
-        await this.#checkpoints.write(move, session);
-        if (chunk !== null) await writeInside(session, chunk, expect);
-      },
-      signal,
-    );
+    return this.#inTransaction(async (session, changed) => {
+      await this.#checkpoints.write(move, session);
+      if (chunk !== null) await writeInside(session, chunk, expect, changed);
+    }, signal);
+  }
+
+  /** Counts the values that policies changed in the one attempt that succeeds. */
+  #inTransaction(work: (session: ClientSession, changed: Counts) => Promise<void>, signal: AbortSignal): Promise<void> {
+    let changed = new Counts();
+    return this.#counted(async (sum) => {
+      const attempt = (session: ClientSession): Promise<void> => {
+        changed = new Counts();
+        return work(session, changed);
+      };
+      await inTransaction(this.#connection.client, attempt, signal);
+      sum.addAll(changed.take());
+    });
+  }
+
+  async #counted(work: (changed: Counts) => Promise<void>): Promise<void> {
+    const changed = new Counts();
+    await work(changed);
+    this.#progress.made({ setAside: new Map(), changed: changed.take() });
   }
 
   async close(): Promise<void> {

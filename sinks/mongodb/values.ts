@@ -2,21 +2,22 @@ import { Binary } from 'mongodb';
 import type { Value } from '../../core/contracts.ts';
 import { LockstepError, unreachable } from '../../core/errors.ts';
 import type { Column, ColumnType } from '../../core/table.ts';
+import { defaultPolicies, type OnChanged, sentinelOf, type ValuePolicies } from '../../core/value-policy.ts';
 import { epochMs } from './dates.ts';
 import { decimal128, integerDecimal128, MAX_DIGITS } from './decimal128.ts';
 import { geoJson } from './geojson.ts';
 import { bsonOfJson, doubleOf, type Refuse } from './json.ts';
 
 /** A column's canonical value, never null, as what the driver writes as BSON. */
-export type Convert = (value: NonNullable<Value>) => unknown;
+export type Convert = (value: NonNullable<Value>, onChanged?: OnChanged) => unknown;
 
 /**
  * The conversion of one column, by its declared type alone (G4). Errors: TARGET_VALUE_UNSUPPORTED for what cannot be carried, with
- * table and column and never the value. `where` is `database.table.column`.
+ * table and column and never the value. `where` is `database.table.column`; `policies` are null for a key column, which none changes.
  */
-export function converter(column: Column, where: string): Convert {
+export function converter(column: Column, where: string, policies: ValuePolicies | null = defaultPolicies): Convert {
   const refuse: Refuse = (why) => {
-    const fix = `mend the row at the source, or let a transform set or exclude ${column.name}`;
+    const fix = `mend the row at the source, or set values.zeroDates of the target for dates, or let a transform exclude ${column.name}`;
     throw new LockstepError('TARGET_VALUE_UNSUPPORTED', `${where} (${column.declared}) cannot be carried: ${why}`, {
       fix,
     });
@@ -38,7 +39,7 @@ export function converter(column: Column, where: string): Convert {
     case 'date':
     case 'datetime':
     case 'timestamp':
-      return dates(type, column.nullable, where, refuse);
+      return dates(column, policies, where, refuse);
     case 'set':
       return (value) => (value === '' ? [] : textOf(value, where).split(','));
     case 'json':
@@ -80,17 +81,26 @@ function unsignedOrSame(type: ColumnType): Convert {
 }
 
 /**
- * Three digits fit a BSON Date; of more, text keeps every microsecond. Zero, partial and impossible dates become null where the column
- * may be NULL and are refused elsewhere: never another date.
+ * Three digits fit a BSON Date; of more, text keeps every microsecond. Zero, partial and impossible dates are what the policy makes of them.
  */
-function dates(type: ColumnType, nullable: boolean, where: string, refuse: Refuse): Convert {
+function dates({ type, nullable }: Column, policies: ValuePolicies | null, where: string, refuse: Refuse): Convert {
   const asText = 'digits' in type && type.digits > 3;
   const zone = type.kind === 'timestamp' ? 'Z' : '';
-  return (value) => {
+  const sentinel = policies === null ? null : sentinelOf(policies);
+  const toNull = nullable && policies?.zeroDates === 'set-null';
+  const written = (text: string, ms: number): unknown =>
+    asText ? `${text.slice(0, 10)}T${text.slice(11)}${zone}` : new Date(ms);
+  return (value, onChanged) => {
     const text = textOf(value, where);
     const ms = epochMs(text);
-    if (Number.isNaN(ms)) return nullable ? null : refuse('it is a zero or partial date, and the column is NOT NULL');
-    return asText ? `${text.slice(0, 10)}T${text.slice(11)}${zone}` : new Date(ms);
+    if (!Number.isNaN(ms)) return written(text, ms);
+    if (toNull) {
+      onChanged?.('zero-date-to-null');
+      return null;
+    }
+    if (sentinel === null) return refuse('it is a zero or partial date');
+    onChanged?.('zero-date-to-sentinel');
+    return written(`${sentinel} 00:00:00`, epochMs(sentinel));
   };
 }
 

@@ -1,5 +1,7 @@
 import { type AnyBulkWriteOperation, type ClientSession, type Document, MongoBulkWriteError } from 'mongodb';
+import type { Counts } from '../../core/counts.ts';
 import { LockstepError } from '../../core/errors.ts';
+import type { OnChanged } from '../../core/value-policy.ts';
 import type { Chunk } from './chunks.ts';
 import type { Destination } from './destination.ts';
 import { isDuplicateKey, writeErrorsOf } from './errors.ts';
@@ -22,35 +24,48 @@ export function hasInserts(chunk: Chunk): boolean {
  * Writes a chunk inside a transaction. Fails as a whole, and with the first error: after an unordered one the driver goes on, and then says
  * only that the transaction is over.
  */
-export async function writeInside(session: ClientSession, chunk: Chunk, expect: Expect): Promise<void> {
+export async function writeInside(
+  session: ClientSession,
+  chunk: Chunk,
+  expect: Expect,
+  changed: Counts,
+): Promise<void> {
   for (const writes of byCollection(chunk.keyed)) {
-    const operations = writes.toSorted(byCommand).map((write) => keyedOperation(write, expect));
+    const onChanged = counting(changed, writes[0]);
+    const operations = writes.toSorted(byCommand).map((write) => keyedOperation(write, expect, onChanged));
     await writes[0].to.collection.bulkWrite(operations, { session, ordered: true });
   }
-  await writeUnkeyed(chunk.unkeyed, { session });
+  await writeUnkeyed(chunk.unkeyed, { session }, changed);
 }
 
 /** Writes a chunk on a server without transactions: keyed rows come out the same however often this is done (G1). */
-export async function writeOutside(chunk: Chunk): Promise<void> {
+export async function writeOutside(chunk: Chunk, changed: Counts): Promise<void> {
   for (const writes of byCollection(chunk.keyed)) {
     const { collection } = writes[0].to;
+    const onChanged = counting(changed, writes[0]);
     try {
       await collection.bulkWrite(
-        writes.map((write) => keyedOperation(write, 'new')),
+        writes.map((write) => keyedOperation(write, 'new', onChanged)),
         { ordered: false },
       );
     } catch (error) {
       await collection.bulkWrite(replacementsFor(error, writes), { ordered: false });
     }
   }
-  await writeUnkeyed(chunk.unkeyed, {});
+  await writeUnkeyed(chunk.unkeyed, {}, changed);
 }
 
 /** Errors: TARGET_ROW_REFUSED where a row that should be there is not: the collection is not what the table was (G5). */
-async function writeUnkeyed(unkeyed: Chunk['unkeyed'], options: { readonly session?: ClientSession }): Promise<void> {
+async function writeUnkeyed(
+  unkeyed: Chunk['unkeyed'],
+  options: { readonly session?: ClientSession },
+  changed: Counts,
+): Promise<void> {
   for (const writes of byCollection(unkeyed)) {
     const { place, collection } = writes[0].to;
-    const result = await collection.bulkWrite(writes.map(unkeyedOperation), { ...options, ordered: true });
+    const onChanged = counting(changed, writes[0]);
+    const operations = writes.map((write) => unkeyedOperation(write, onChanged));
+    const result = await collection.bulkWrite(operations, { ...options, ordered: true });
     const wanted = writes.filter((write) => write.fate !== 'insert' && write.must).length;
     if (result.matchedCount + result.deletedCount >= wanted) continue;
     const missing = wanted - result.matchedCount - result.deletedCount;
@@ -89,10 +104,14 @@ function byCollection<W extends { readonly to: Destination }>(writes: readonly W
   return groups.values();
 }
 
-function keyedOperation({ fate, to: { documents }, row }: KeyedWrite, expect: Expect): Operation {
+function keyedOperation(
+  { fate, to: { documents }, row }: KeyedWrite,
+  expect: Expect,
+  onChanged?: OnChanged,
+): Operation {
   const filter: Document = { _id: documents.id(row) };
   if (fate === 'delete') return { deleteOne: { filter } };
-  const document = documents.document(row);
+  const document = documents.document(row, onChanged);
   if (fate === 'insert' && expect === 'new') return { insertOne: { document } };
   const upsert = fate !== 'update';
   if (!documents.dollar) return { replaceOne: { filter, replacement: document, upsert } };
@@ -100,14 +119,20 @@ function keyedOperation({ fate, to: { documents }, row }: KeyedWrite, expect: Ex
 }
 
 /** An exchanged document keeps its `_id`. */
-function unkeyedOperation(write: UnkeyedWrite): Operation {
+function unkeyedOperation(write: UnkeyedWrite, onChanged: OnChanged): Operation {
   const { documents } = write.to;
-  if (write.fate === 'insert') return { insertOne: { document: documents.document(write.row) } };
+  if (write.fate === 'insert') return { insertOne: { document: documents.document(write.row, onChanged) } };
   const filter = documents.matching(write.before);
   if (write.fate === 'delete') return { deleteOne: { filter } };
-  const values = documents.values(write.row);
+  const values = documents.values(write.row, onChanged);
   if (!documents.dollar) return { replaceOne: { filter, replacement: values } };
   return {
     updateOne: { filter, update: [{ $replaceWith: { $mergeObjects: [{ _id: '$_id' }, { $literal: values }] } }] },
   };
+}
+
+/** Counts for a collection's table: all writes of a group are of one. */
+function counting(changed: Counts, { to }: KeyedWrite | UnkeyedWrite): OnChanged {
+  const { origin } = to.documents.table;
+  return (what) => changed.add(origin, what);
 }

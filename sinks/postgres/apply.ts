@@ -77,8 +77,10 @@ async function applyGroup(work: Work, group: Group): Promise<void> {
   const { deletes, upserts, updates } = group.folded;
   const { transaction, signal } = work;
   if (deletes.size > 0) await transaction.add(deleteText(writer, deletes.values()), signal);
-  if (upserts.size > 0) await transaction.add(insertText(writer, upserts.values()), signal);
-  for (const change of updates.values()) await transaction.add(updateText(writer, change), signal);
+  if (upserts.size > 0)
+    await transaction.add(insertText(writer, upserts.values(), transaction.counting(writer.table)), signal);
+  for (const change of updates.values())
+    await transaction.add(updateText(writer, change, transaction.counting(writer.table)), signal);
 }
 
 async function applyStaged(work: Work, writer: TableWriter, { deletes, upserts, updates }: Folded): Promise<void> {
@@ -87,7 +89,7 @@ async function applyStaged(work: Work, writer: TableWriter, { deletes, upserts, 
   if (stage === null) return;
   await transaction.stage(stage.name, stage.create, signal);
   const changes = { deletes: deletes.values(), upserts: upserts.values(), updates: updates.values() };
-  await transaction.copy(stage.copy, stageRows(writer, changes), signal);
+  await transaction.copy(stage.copy, stageRows(writer, changes, transaction.counting(writer.table)), signal);
   if (deletes.size > 0) await transaction.add(stage.deletes, signal);
   if (upserts.size > 0) await transaction.add(stage.upserts, signal);
   if (updates.size > 0) await transaction.add(stage.updates, signal);
@@ -111,12 +113,14 @@ async function applyKeyless(work: Work, writer: TableWriter, changes: readonly R
 async function append(work: Work, writer: TableWriter, changes: readonly RowChange[]): Promise<void> {
   const { transaction, signal } = work;
   if (changes.length === 0) return;
-  if (changes.length < STAGE_ROWS) await transaction.add(insertText(writer, changes), signal);
-  else await transaction.copy(writer.copy, copyRows(writer, changes), signal);
+  const counting = transaction.counting(writer.table);
+  if (changes.length < STAGE_ROWS) await transaction.add(insertText(writer, changes, counting), signal);
+  else await transaction.copy(writer.copy, copyRows(writer, changes, counting), signal);
 }
 
 async function applyExactly(work: Work, writer: TableWriter, change: RowChange): Promise<void> {
-  const outcome = await work.transaction.query(exactText(writer, change), work.signal);
+  const { transaction, signal } = work;
+  const outcome = await transaction.query(exactText(writer, change, transaction.counting(writer.table)), signal);
   if (outcome?.count === 1 || work.batch.copying.has(change.table.origin)) return;
   const place = `${change.at.file}:${String(change.at.offset)}`;
   const message = `${quoteTable(writer.table)} has no key and no row that equals the one ${change.kind}d at ${place}`;
@@ -138,10 +142,12 @@ async function applyOne(work: Work, writer: TableWriter, change: RowChange): Pro
   const key = keyOf(change.table);
   if (key === null) return applyKeyless(work, writer, [change]);
   if (change.kind === 'delete') return transaction.add(deleteText(writer, [change]), signal);
+  const counting = transaction.counting(writer.table);
   const stays = change.kind === 'update' && key(change.before) === key(change.after);
-  if (stays && batch.copying.has(change.table.origin)) return transaction.add(updateText(writer, change), signal);
+  if (stays && batch.copying.has(change.table.origin))
+    return transaction.add(updateText(writer, change, counting), signal);
   if (change.kind === 'update' && !stays) await transaction.add(deleteText(writer, [change]), signal);
-  await transaction.add(insertText(writer, [change]), signal);
+  await transaction.add(insertText(writer, [change], counting), signal);
 }
 
 /** Snapshot rows, nearly always new: plain COPY per table. A row that is there already is a unique violation (23505). */

@@ -1,6 +1,7 @@
 import { Bytes } from '../../core/bytes.ts';
 import type { Row, RowChange } from '../../core/contracts.ts';
 import { PackedRow, valueAt } from '../../core/row.ts';
+import type { OnChanged } from '../../core/value-policy.ts';
 import { type Field, type TableWriter, refusal, rowOf } from './writer.ts';
 
 /** A piece is sent when it has about this size, so that it costs little beside its bytes. */
@@ -12,10 +13,10 @@ const TAB = 0x09;
 const NEWLINE = 0x0a;
 
 /** COPY text of whole rows, for `writer.copy`. */
-export function* copyRows(writer: TableWriter, changes: Iterable<RowChange>): Generator<Buffer> {
+export function* copyRows(writer: TableWriter, changes: Iterable<RowChange>, onChanged?: OnChanged): Generator<Buffer> {
   const out = new Pieces();
   for (const change of changes) {
-    appendRow(out.bytes, writer, rowOf(change), change);
+    appendRow(out.bytes, writer, rowOf(change), change, onChanged);
     if (out.isFull) yield out.take();
   }
   yield out.take();
@@ -25,6 +26,7 @@ export function* copyRows(writer: TableWriter, changes: Iterable<RowChange>): Ge
 export function* stageRows(
   writer: TableWriter,
   changes: Record<'deletes' | 'upserts' | 'updates', Iterable<RowChange>>,
+  onChanged?: OnChanged,
 ): Generator<Buffer> {
   const out = new Pieces();
   for (const change of changes.deletes) {
@@ -37,7 +39,7 @@ export function* stageRows(
   ] as const) {
     for (const change of rows) {
       out.bytes.ascii(operation);
-      appendRow(out.bytes, writer, rowOf(change), change);
+      appendRow(out.bytes, writer, rowOf(change), change, onChanged);
       if (out.isFull) yield out.take();
     }
   }
@@ -59,14 +61,14 @@ class Pieces {
   }
 }
 
-function appendRow(out: Bytes, writer: TableWriter, row: Row, change: RowChange): void {
+function appendRow(out: Bytes, writer: TableWriter, row: Row, change: RowChange, onChanged?: OnChanged): void {
   const { fields } = writer;
   try {
     for (let n = 0; n < fields.length; n += 1) {
       const field = fields[n];
       if (field === undefined) continue;
       if (n > 0) out.byte(TAB);
-      appendField(out, field, row);
+      appendField(out, field, row, onChanged);
     }
   } catch (error) {
     throw refusal(writer, change, error);
@@ -89,7 +91,7 @@ function appendKey(out: Bytes, writer: TableWriter, row: Row, change: RowChange)
 }
 
 /** From the row's bytes where the column can be printed and needs nothing but escapes; else by way of its value. */
-function appendField(out: Bytes, field: Field, row: Row): void {
+function appendField(out: Bytes, field: Field, row: Row, onChanged?: OnChanged): void {
   const { index, carry } = field;
   if (carry !== null && row instanceof PackedRow) {
     const from = out.length;
@@ -100,5 +102,5 @@ function appendField(out: Bytes, field: Field, row: Row): void {
     if (row.print(index, out) && carry(out, from)) return;
     out.length = from;
   }
-  out.text(field.copy(valueAt(row, index)));
+  out.text(field.copy(valueAt(row, index), onChanged));
 }

@@ -21,7 +21,7 @@ import { Transaction } from './transaction.ts';
 /** Opens the dead letters of a target. Errors: as of the target. */
 export async function openDeadLetters(options: TargetOptions): Promise<DeadLetters> {
   const session = await Session.open(sessionOptions(options), AbortSignal.timeout(20_000));
-  return new PostgresDeadLetters(session, ownerOf(options));
+  return new PostgresDeadLetters(session, options);
 }
 
 /**
@@ -31,10 +31,12 @@ export async function openDeadLetters(options: TargetOptions): Promise<DeadLette
 class PostgresDeadLetters implements DeadLetters {
   readonly #session: Session;
   readonly #owner: Owner;
+  readonly #policiesOf: TargetOptions['values'];
 
-  constructor(session: Session, owner: Owner) {
+  constructor(session: Session, options: TargetOptions) {
     this.#session = session;
-    this.#owner = owner;
+    this.#owner = ownerOf(options);
+    this.#policiesOf = options.values;
   }
 
   async list(filter: LetterFilter, signal: AbortSignal): Promise<readonly DeadLetter[]> {
@@ -105,7 +107,15 @@ class PostgresDeadLetters implements DeadLetters {
     const facts = readFacts(await transaction.query(selectFacts, signal));
     const changes = letters.map(({ change }) => change);
     const batch = { changes, checkpoint: null, bytes: 0, copying: new Set<string>(), barrier: null };
-    return { transaction, tables: new Tables(), owner: this.#owner, facts, lockCreation: '', batch, signal };
+    return {
+      transaction,
+      tables: new Tables(this.#policiesOf),
+      owner: this.#owner,
+      facts,
+      lockCreation: '',
+      batch,
+      signal,
+    };
   }
 
   /** None where no run has made their table yet. */

@@ -1,6 +1,13 @@
 import type { Value } from '../../core/contracts.ts';
 import { LockstepError, unreachable } from '../../core/errors.ts';
 import type { Column, ColumnType, TableSchema } from '../../core/table.ts';
+import {
+  defaultPolicies,
+  type OnChanged,
+  sentinelOf,
+  type ValuePolicies,
+  withoutNul,
+} from '../../core/value-policy.ts';
 import { quoteText } from './sql.ts';
 
 /**
@@ -8,47 +15,74 @@ import { quoteText } from './sql.ts';
  * statement decides. Both throw TARGET_VALUE_UNSUPPORTED, naming table and column, for what PostgreSQL cannot hold.
  */
 export interface Encoder {
-  readonly copy: (value: Value) => string;
-  readonly literal: (value: Value) => string;
+  readonly copy: (value: Value, onChanged?: OnChanged) => string;
+  readonly literal: (value: Value, onChanged?: OnChanged) => string;
 }
 
 /** A value as PostgreSQL's input function takes it, before any escaping; null is NULL. */
-type Print = (value: Exclude<Value, null>) => string | null;
+type Print = (value: Exclude<Value, null>, onChanged?: OnChanged) => string | null;
+
+/** A text as the target can hold it. */
+type Mend = (text: string, onChanged: OnChanged | undefined) => string;
+
+/** Where a column is, and what becomes of values that cannot be held. */
+interface Rules {
+  readonly place: string;
+  readonly text: Mend;
+  readonly json: Mend;
+  /** The date that stands for zero dates, null where none may. */
+  readonly sentinel: string | null;
+  readonly toNull: boolean;
+}
 
 /** Compiles a column's encoder. `type` is the type the target's column really has. */
-export function encoder(table: TableSchema, column: Column, type: string): Encoder {
-  const place = `${table.origin}, column ${column.name}`;
-  const print = printer(column, type, place);
-  const literal = (value: Value): string => {
-    const printed = value === null ? null : print(value);
+export function encoder(table: TableSchema, column: Column, type: string, policies = defaultPolicies): Encoder {
+  const rules = rulesOf(table, column, policies);
+  const print = printer(column, type, rules);
+  const literal: Encoder['literal'] = (value, onChanged) => {
+    const printed = value === null ? null : print(value, onChanged);
     return printed === null ? 'NULL' : quoteText(printed);
   };
-  return { copy: copyField(column, type, print, place), literal };
+  return { copy: copyField(column, type, print, rules), literal };
+}
+
+/** Keys are never changed: two of them could become one. Nor are labels, which the column's CHECK names. */
+function rulesOf(table: TableSchema, column: Column, policies: ValuePolicies): Rules {
+  const place = `${table.origin}, column ${column.name}`;
+  const key = table.key.some((index) => table.columns[index] === column);
+  const nul = key || column.type.kind === 'enum' ? 'dead-letter' : policies.nulCharacters;
+  return {
+    place,
+    text: mendText(nul, place),
+    json: mendJson(nul, place),
+    sentinel: key ? null : sentinelOf(policies),
+    toNull: column.nullable && policies.zeroDates === 'set-null',
+  };
 }
 
 const texts = new Set<ColumnType['kind']>(['char', 'varchar', 'text', 'enum']);
 const escaped = new Set<ColumnType['kind']>(['json', 'set']);
 
-function copyField(column: Column, type: string, print: Print, place: string): Encoder['copy'] {
+function copyField(column: Column, type: string, print: Print, rules: Rules): Encoder['copy'] {
   const { kind } = column.type;
-  if (texts.has(kind)) return copyText(place);
+  if (texts.has(kind)) return copyText(rules);
   if (escaped.has(kind)) {
-    return (value) => {
-      const printed = value === null ? null : print(value);
+    return (value, onChanged) => {
+      const printed = value === null ? null : print(value, onChanged);
       return printed === null ? '\\N' : escapeCopy(printed);
     };
   }
   // A bytea's text begins with a backslash and has no other.
   if (type === 'bytea') return (value) => (value === null ? '\\N' : `\\${print(value) ?? ''}`);
-  return (value) => (value === null ? '\\N' : (print(value) ?? '\\N'));
+  return (value, onChanged) => (value === null ? '\\N' : (print(value, onChanged) ?? '\\N'));
 }
 
 // oxlint-disable-next-line no-control-regex -- U+0000 is what this is about
 const special = /[\0\\\t\n\r]/;
 
-function copyText(place: string): Encoder['copy'] {
-  return (value) => {
-    if (typeof value === 'string') return special.test(value) ? escapeCopy(withoutNul(value, place)) : value;
+function copyText({ text, place }: Rules): Encoder['copy'] {
+  return (value, onChanged) => {
+    if (typeof value === 'string') return special.test(value) ? escapeCopy(text(value, onChanged)) : value;
     return value === null ? '\\N' : wrongValue(place);
   };
 }
@@ -59,7 +93,8 @@ function escapeCopy(text: string): string {
   return special.test(text) ? text.replace(/[\\\t\n\r]/g, (character) => escapes[character] ?? character) : text;
 }
 
-function printer(column: Column, type: string, place: string): Print {
+function printer(column: Column, type: string, rules: Rules): Print {
+  const { place, text, json } = rules;
   const wrong = (): never => wrongValue(place);
   const kind = column.type.kind;
   switch (kind) {
@@ -84,9 +119,9 @@ function printer(column: Column, type: string, place: string): Print {
     case 'varchar':
     case 'text':
     case 'enum':
-      return (value) => (typeof value === 'string' ? withoutNul(value, place) : wrong());
+      return (value, onChanged) => (typeof value === 'string' ? text(value, onChanged) : wrong());
     case 'json':
-      return (value) => (typeof value === 'string' ? withoutNulEscape(value, place) : wrong());
+      return (value, onChanged) => (typeof value === 'string' ? json(value, onChanged) : wrong());
     case 'set':
       return printSet(column.type.labels, wrong);
     case 'binary':
@@ -99,9 +134,9 @@ function printer(column: Column, type: string, place: string): Print {
       return (value) => (value instanceof Uint8Array ? printVector(value) : wrong());
     case 'date':
     case 'datetime':
-      return printDate(column, '', place);
+      return printDate(column, '', rules);
     case 'timestamp':
-      return printDate(column, '+00', place);
+      return printDate(column, '+00', rules);
     default:
       return unreachable(kind);
   }
@@ -116,23 +151,30 @@ function refuse(place: string, what: string, fix: string): never {
   throw new LockstepError('TARGET_VALUE_UNSUPPORTED', `PostgreSQL cannot hold ${what} (${place})`, { fix });
 }
 
-function withoutNul(text: string, place: string): string {
-  if (!text.includes('\0')) return text;
-  return refuse(
-    place,
-    'the character U+0000 in text',
-    'remove it at the source, or leave the column out with a transform',
-  );
+type NulPolicy = ValuePolicies['nulCharacters'];
+
+const NUL_FIX =
+  'remove it at the source, set values.nulCharacters of the target, or leave the column out with a transform';
+
+function mendText(policy: NulPolicy, place: string): Mend {
+  return (text, onChanged) => {
+    if (!text.includes('\0')) return text;
+    if (policy === 'dead-letter') return refuse(place, 'the character U+0000 in text', NUL_FIX);
+    onChanged?.(policy === 'strip' ? 'nul-stripped' : 'nul-replaced');
+    return withoutNul(text, policy);
+  };
 }
 
 /** jsonb has no U+0000 either: `\u0000` that is not itself an escaped backslash. */
-function withoutNulEscape(json: string, place: string): string {
-  if (!json.includes('\\u0000') || !/(?<!\\)(?:\\\\)*\\u0000/.test(json)) return json;
-  return refuse(
-    place,
-    'the character U+0000 in JSON',
-    'remove it at the source, or leave the column out with a transform',
-  );
+const nulEscape = /(?<!\\)((?:\\\\)*)\\u0000/g;
+
+function mendJson(policy: NulPolicy, place: string): Mend {
+  return (json, onChanged) => {
+    if (!json.includes('\\u0000') || json.search(nulEscape) < 0) return json;
+    if (policy === 'dead-letter') return refuse(place, 'the character U+0000 in JSON', NUL_FIX);
+    onChanged?.(policy === 'strip' ? 'nul-stripped' : 'nul-replaced');
+    return json.replaceAll(nulEscape, policy === 'strip' ? '$1' : '$1\uFFFD');
+  };
 }
 
 function printDouble(value: number): string {
@@ -154,16 +196,24 @@ function printBits(length: number, wrong: () => never): Print {
   return (value) => (typeof value === 'bigint' ? value.toString(2).padStart(length, '0') : wrong());
 }
 
-/** Zero and partial dates have no place on PostgreSQL's calendar, nor has the year 0: NULL where the column may be NULL. */
-function printDate(column: Column, zone: string, place: string): Print {
-  return (value) => {
+/** Zero and partial dates have no place on PostgreSQL's calendar, nor has the year 0. */
+function printDate({ type }: Column, zone: string, { sentinel, toNull, place }: Rules): Print {
+  const clock = type.kind === 'date' ? '' : ' 00:00:00';
+  return (value, onChanged) => {
     if (typeof value !== 'string') return wrongValue(place);
     if (!isZeroDate(value)) return zone === '' ? value : value + zone;
-    if (column.nullable) return null;
-    const fix = `make the column nullable at the source, mend its dates, or leave it out with a transform`;
-    return refuse(place, 'a zero or partial date in a NOT NULL column', fix);
+    if (toNull) {
+      onChanged?.('zero-date-to-null');
+      return null;
+    }
+    if (sentinel === null) return refuse(place, 'a zero or partial date', DATE_FIX);
+    onChanged?.('zero-date-to-sentinel');
+    return sentinel + clock + zone;
   };
 }
+
+const DATE_FIX =
+  'mend its dates at the source, set values.zeroDates of the target, or leave the column out with a transform';
 
 const ZERO = 48;
 

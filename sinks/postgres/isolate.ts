@@ -42,7 +42,7 @@ async function settle(work: Work, changes: readonly RowChange[]): Promise<void> 
   const [first] = changes;
   if (first === undefined) return;
   const { transaction, signal } = work;
-  const before = transaction.letters.copy();
+  const before = transaction.state();
   try {
     await transaction.savepoint(signal);
     await applyFolded(withChanges(work, transaction.letters.sift(changes)));
@@ -50,7 +50,7 @@ async function settle(work: Work, changes: readonly RowChange[]): Promise<void> 
   } catch (error) {
     if (!isOfRow(error)) throw error;
     await transaction.rollback(signal);
-    transaction.letters = before;
+    transaction.restore(before);
     if (changes.length > 1) {
       const half = changes.length >> 1;
       await settle(work, changes.slice(0, half));

@@ -13,6 +13,7 @@ import {
 import { differences } from './compare.ts';
 import { requireNames } from './ddl.ts';
 import { defaultIsLost } from './defaults.ts';
+import { defaultPolicies, type ValuePolicies, zeroDateNote } from '../../core/value-policy.ts';
 import { Session } from './session.ts';
 import { quoteTable } from './sql.ts';
 import { sessionOptions } from './target.ts';
@@ -29,7 +30,10 @@ export async function planTables(
   try {
     const facts = readFacts((await session.query(selectFacts, signal))[0]);
     const existing = readTables((await session.query(selectTables(tables), signal))[0]);
-    return tables.map((table) => planTable(table, existing.get(placeKey(table)) ?? null, facts, tables));
+    const policies = options.values ?? (() => defaultPolicies);
+    return tables.map((table) =>
+      planTable(table, existing.get(placeKey(table)) ?? null, facts, tables, policies(table)),
+    );
   } finally {
     await session.end();
   }
@@ -40,12 +44,15 @@ function planTable(
   existing: ExistingTable | null,
   facts: ServerFacts,
   all: readonly TableSchema[],
+  policies: ValuePolicies,
 ): PlannedTable {
   return {
     origin: table.origin,
     name: quoteTable(table),
     exists: existing !== null,
-    columns: table.columns.map((column) => planColumn(column, existing, facts)),
+    columns: table.columns.map((column, index) =>
+      planColumn(column, existing, facts, table.key.includes(index) ? null : policies),
+    ),
     notes: [...nameNotes(table, all), ...tableNotes(table, existing, facts)],
   };
 }
@@ -83,13 +90,31 @@ function tableNotes(table: TableSchema, existing: ExistingTable | null, facts: S
   return notes;
 }
 
-function planColumn(column: Column, existing: ExistingTable | null, facts: ServerFacts): PlannedColumn {
+const nulKinds = new Set<Column['type']['kind']>(['char', 'varchar', 'text', 'json']);
+
+/** `policies` is null for a key column, which none changes. */
+function planColumn(
+  column: Column,
+  existing: ExistingTable | null,
+  facts: ServerFacts,
+  policies: ValuePolicies | null,
+): PlannedColumn {
   const has = existing?.columns.get(column.name);
   const to = has?.type ?? targetType(column.type, facts.geometry);
-  return { name: column.name, from: column.declared, to, note: columnNote(column, to, has?.generated ?? false) };
+  return {
+    name: column.name,
+    from: column.declared,
+    to,
+    note: columnNote(column, to, has?.generated ?? false, policies),
+  };
 }
 
-function columnNote(column: Column, to: string, generatedThere: boolean): string | null {
+function columnNote(
+  column: Column,
+  to: string,
+  generatedThere: boolean,
+  policies: ValuePolicies | null,
+): string | null {
   const notes: string[] = [];
   const { kind } = column.type;
   if (generatedThere) notes.push('the target computes this column itself');
@@ -98,8 +123,10 @@ function columnNote(column: Column, to: string, generatedThere: boolean): string
     notes.push(`AUTO_INCREMENT is not kept: ${to} cannot be an identity column`);
   if (defaultIsLost(column)) notes.push(`the default ${column.default ?? ''} is not carried`);
   if (kind === 'date' || kind === 'datetime' || kind === 'timestamp') {
-    notes.push(column.nullable ? 'zero and partial dates become NULL' : 'a zero or partial date stops the pipeline');
+    notes.push(zeroDateNote(column, policies));
   }
+  if (policies !== null && policies.nulCharacters !== 'dead-letter' && nulKinds.has(kind))
+    notes.push(`U+0000 ${policies.nulCharacters === 'strip' ? 'is left out' : 'becomes U+FFFD'}`);
   if (kind === 'geometry' && to === 'bytea') notes.push('kept as EWKB: install PostGIS for its geometry type');
   return notes.length === 0 ? null : notes.join('; ');
 }

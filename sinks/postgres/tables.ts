@@ -1,5 +1,6 @@
 import { LockstepError } from '../../core/errors.ts';
 import type { TableSchema } from '../../core/table.ts';
+import { defaultPolicies, type PoliciesOf } from '../../core/value-policy.ts';
 import { type ServerFacts, placeKey, readTables, selectTables } from './catalog.ts';
 import { requireSame } from './compare.ts';
 import { quoteTable } from './sql.ts';
@@ -10,6 +11,11 @@ import { type TableWriter, tableWriter } from './writer.ts';
 export class Tables {
   readonly #byFingerprint = new Map<string, TableWriter>();
   readonly #origins = new Map<string, string>();
+  readonly #policiesOf: PoliciesOf;
+
+  constructor(policiesOf: PoliciesOf = () => defaultPolicies) {
+    this.#policiesOf = policiesOf;
+  }
 
   /** Notes which origin's rows go to a table. Throws TARGET_NAME_COLLISION when another origin's do already. */
   claim(table: TableSchema): void {
@@ -48,7 +54,7 @@ export class Tables {
       });
     }
     requireSame(table, existing, facts);
-    const writer = tableWriter(table, existing);
+    const writer = tableWriter(table, existing, this.#policiesOf(table));
     this.#byFingerprint.set(table.fingerprint, writer);
     return writer;
   }

@@ -41,7 +41,7 @@ export class PostgresTarget implements Target {
   readonly #owner: Owner;
   readonly #sessions: Sessions;
   readonly #versions = new Versions();
-  readonly #tables = new Tables();
+  readonly #tables: Tables;
   readonly #progress: Progress;
   readonly #letters: Letters;
   /** Transactions that wait for their next part, by lane. */
@@ -56,6 +56,7 @@ export class PostgresTarget implements Target {
     this.#owner = ownerOf(options);
     this.#sessions = new Sessions(sessionOptions(options));
     this.#progress = options.progress;
+    this.#tables = new Tables(options.values);
     this.#letters = new Letters(this.#owner, options.deadLetterLimit ?? 0);
   }
 
@@ -134,7 +135,7 @@ export class PostgresTarget implements Target {
       this.#tables.changed(null);
       throw (await this.#overtaken(error, batch.checkpoint, signal)) ?? error;
     }
-    this.#progress.setAside(transaction.letters.takeCounts());
+    this.#progress.made({ setAside: transaction.letters.takeCounts(), changed: transaction.changed.take() });
     if (batch.checkpoint === null) {
       this.#open.set(lane.name, transaction);
       return;
@@ -157,10 +158,10 @@ export class PostgresTarget implements Target {
   async #write(kind: Lane['kind'], work: Work): Promise<void> {
     const { transaction, signal } = work;
     const ways = (kind === 'copy' ? [applyCopied, applyFolded, applyOrdered] : [applyFolded, applyOrdered]).map(sifted);
-    const before = transaction.letters;
+    const before = transaction.state();
     transaction.begin();
     for (let way = ways.shift(); way !== undefined;) {
-      transaction.letters = before.copy();
+      transaction.restore(before);
       try {
         await way(work);
         if (work.batch.checkpoint === null) await transaction.endPart(signal);
@@ -168,7 +169,7 @@ export class PostgresTarget implements Target {
         return;
       } catch (error) {
         if (!isOfRow(error)) throw error;
-        way = nextWay(way, ways, error, before);
+        way = nextWay(way, ways, error, transaction.letters);
         if (way === undefined) throw error;
         await transaction.undo(signal);
         work.tables.changed(null);

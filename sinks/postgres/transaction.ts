@@ -1,8 +1,16 @@
+import { Counts } from '../../core/counts.ts';
 import type { HeldDraft } from '../../core/held-keys.ts';
+import type { TableSchema } from '../../core/table.ts';
+import type { OnChanged } from '../../core/value-policy.ts';
 import type { Outcome, Session } from './session.ts';
 
 /** Statements are sent once they are this long together, so that a batch of small ones is one round trip. */
 const FLIGHT_CHARACTERS = 1 << 18;
+
+interface Beside {
+  readonly letters: HeldDraft;
+  readonly changed: Counts;
+}
 
 /**
  * One transaction on one connection. Statements wait until something needs their outcome or the transaction ends, and then travel
@@ -17,6 +25,8 @@ export class Transaction {
   #begun = false;
   /** What becomes of dead letters. */
   letters: HeldDraft;
+  /** Values that policies changed. */
+  changed = new Counts();
   /** Staging tables that hold rows of this transaction. */
   readonly #filled = new Set<string>();
 
@@ -29,6 +39,22 @@ export class Transaction {
   begin(): void {
     this.#begun = false;
     this.#add(this.#parts === 0 ? 'BEGIN' : 'SAVEPOINT part');
+  }
+
+  /** What is to be done beside the rows, to go back to. */
+  state(): Beside {
+    return { letters: this.letters.copy(), changed: this.changed.copy() };
+  }
+
+  restore({ letters, changed }: Beside): void {
+    this.letters = letters.copy();
+    this.changed = changed.copy();
+  }
+
+  /** What counts the values of a table's rows that policies change. */
+  counting({ origin }: TableSchema): OnChanged {
+    const { changed } = this;
+    return (what) => changed.add(origin, what);
   }
 
   /** Ends a part that stays open for the next one. */

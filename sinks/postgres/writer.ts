@@ -2,6 +2,7 @@ import type { Row, RowChange } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import { valueAt } from '../../core/row.ts';
 import type { TableSchema } from '../../core/table.ts';
+import { defaultPolicies, type OnChanged } from '../../core/value-policy.ts';
 import type { ExistingTable } from './catalog.ts';
 import { type Carry, carryOf } from './carry.ts';
 import { type Encoder, encoder } from './encode.ts';
@@ -40,13 +41,13 @@ export interface Stage {
 }
 
 /** Compiles a table. Columns that the target computes itself are left out. */
-export function tableWriter(table: TableSchema, existing: ExistingTable): TableWriter {
+export function tableWriter(table: TableSchema, existing: ExistingTable, policies = defaultPolicies): TableWriter {
   const fields = table.columns.flatMap((column, index): Field[] => {
     const has = existing.columns.get(column.name);
     if (has === undefined || has.generated) return [];
     return [
       {
-        ...encoder(table, column, has.type),
+        ...encoder(table, column, has.type, policies),
         carry: carryOf(column.type.kind),
         index,
         name: quoteName(column.name),
@@ -104,10 +105,10 @@ export function rowOf(change: RowChange): Row {
 }
 
 /** One statement that inserts the rows, or replaces those that are there. */
-export function insertText(writer: TableWriter, changes: Iterable<RowChange>): string {
+export function insertText(writer: TableWriter, changes: Iterable<RowChange>, onChanged?: OnChanged): string {
   let text = '';
   for (const change of changes)
-    text += `${text === '' ? writer.insert : ', '}(${list(writer, writer.fields, rowOf(change), change)})`;
+    text += `${text === '' ? writer.insert : ', '}(${list(writer, writer.fields, rowOf(change), change, onChanged)})`;
   return text + writer.conflict;
 }
 
@@ -123,11 +124,11 @@ export function deleteText(writer: TableWriter, changes: Iterable<RowChange>): s
 }
 
 /** One statement that updates the row with the change's key if it is there; empty where there is nothing to set. */
-export function updateText(writer: TableWriter, change: RowChange): string {
+export function updateText(writer: TableWriter, change: RowChange, onChanged?: OnChanged): string {
   const row = rowOf(change);
   const set = writer.fields
     .filter(({ key }) => !key)
-    .map((field) => `${field.name} = ${one(writer, field, row, change)}`);
+    .map((field) => `${field.name} = ${one(writer, field, row, change, onChanged)}`);
   const where = writer.keys.map((field) => `${field.name} = ${one(writer, field, row, change)}`);
   return set.length === 0
     ? ''
@@ -135,7 +136,7 @@ export function updateText(writer: TableWriter, change: RowChange): string {
 }
 
 /** For tables without a key: takes away or replaces exactly one of the rows that equal the whole row before the change. */
-export function exactText(writer: TableWriter, change: RowChange): string {
+export function exactText(writer: TableWriter, change: RowChange, onChanged?: OnChanged): string {
   const table = quoteTable(writer.table);
   const before = change.before ?? rowOf(change);
   const same = writer.fields.map((field) => {
@@ -145,16 +146,22 @@ export function exactText(writer: TableWriter, change: RowChange): string {
   const where = `WHERE ctid = (SELECT ctid FROM ${table} WHERE ${same.join(' AND ')} LIMIT 1)`;
   if (change.after === null) return `DELETE FROM ${table} ${where}`;
   const { after } = change;
-  return `UPDATE ${table} SET ${writer.fields.map((field) => `${field.name} = ${one(writer, field, after, change)}`).join(', ')} ${where}`;
+  return `UPDATE ${table} SET ${writer.fields.map((field) => `${field.name} = ${one(writer, field, after, change, onChanged)}`).join(', ')} ${where}`;
 }
 
-function list(writer: TableWriter, fields: readonly Field[], row: Row, change: RowChange): string {
-  return fields.map((field) => one(writer, field, row, change)).join(', ');
+function list(
+  writer: TableWriter,
+  fields: readonly Field[],
+  row: Row,
+  change: RowChange,
+  onChanged?: OnChanged,
+): string {
+  return fields.map((field) => one(writer, field, row, change, onChanged)).join(', ');
 }
 
-function one(writer: TableWriter, field: Field, row: Row, change: RowChange): string {
+function one(writer: TableWriter, field: Field, row: Row, change: RowChange, onChanged?: OnChanged): string {
   try {
-    return field.literal(valueAt(row, field.index));
+    return field.literal(valueAt(row, field.index), onChanged);
   } catch (error) {
     throw refusal(writer, change, error);
   }

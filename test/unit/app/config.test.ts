@@ -39,6 +39,7 @@ describe('a configuration', () => {
           transforms: [],
           metadata: 'lockstep',
           deadLetters: { limit: 1000 },
+          values: { zeroDates: 'set-null', nulCharacters: 'dead-letter', tables: [] },
         },
       },
       http: null,

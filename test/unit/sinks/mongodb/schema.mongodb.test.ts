@@ -126,7 +126,7 @@ it('plans types, what exists, and what could be refused', async () => {
   expect(planned).toMatchObject({ origin: t.origin, name: `shop.${name}`, exists: true });
   expect(planned?.columns.map(({ to, note }) => [to, note])).toEqual([
     ['long', 'decimal above 9223372036854775807'],
-    ['string', 'ISO 8601, so that no microsecond is lost; zero and partial dates are refused'],
+    ['string', 'ISO 8601, so that no microsecond is lost; a row with a zero or partial date is refused'],
     ['binData', null],
   ]);
   expect(planned?.notes.join(' ')).toMatch(/no key.*16 MB is refused.* b\..*about 1 documents/);
