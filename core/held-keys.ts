@@ -72,18 +72,26 @@ export class HeldDraft {
     return this.#held.limit > 0;
   }
 
-  /** The changes that may be applied now; those of held keys wait from here on. Errors: TARGET_DEAD_LETTERS. */
-  sift(changes: readonly Change[]): readonly Change[] {
-    if (this.#held.tables.size === 0 && this.#own.size === 0) return changes;
+  /**
+   * The changes that may be applied now; those of held keys wait from here on, and so do those of keys that are known to be `refused` (see
+   * `refusedKey`). Errors: TARGET_DEAD_LETTERS.
+   */
+  sift(changes: readonly Change[], refused: ReadonlyMap<string, LockstepError> = noneRefused): readonly Change[] {
+    if (this.#held.tables.size === 0 && this.#own.size === 0 && refused.size === 0) return changes;
     return changes.filter((change) => {
       if (!isRowChange(change)) {
         this.#whole(change);
         return true;
       }
       const { origin } = change.table;
-      if (this.#letters(origin) === 0) return true;
+      if (this.#letters(origin) === 0 && refused.size === 0) return true;
       const keys = keysOf(change);
-      if (!keys.some((key) => this.#holds(origin, key))) return true;
+      if (!keys.some((key) => this.#holds(origin, key))) {
+        const error = keys.map((key) => refused.get(refusedKey(origin, key))).find((found) => found !== undefined);
+        if (error === undefined) return true;
+        this.refuse(change, error);
+        return false;
+      }
       const reason = 'an earlier change of the same key waits';
       this.#add({ origin, keys, state: 'waiting', code: 'WAITING', reason, change }, null);
       return false;
@@ -183,6 +191,13 @@ export class HeldDraft {
     this.#touched = true;
   }
 }
+
+/** How `sift` names a key of a table. */
+export function refusedKey(origin: string, key: string): string {
+  return `${origin} ${key}`;
+}
+
+const noneRefused: ReadonlyMap<string, LockstepError> = new Map();
 
 const keyTexts = new WeakMap<TableSchema, ReturnType<typeof keyTextOf>>();
 

@@ -187,7 +187,7 @@ function systemCode(error: unknown): string | null {
 }
 
 /** The server's number for what went wrong, null where the server said nothing. */
-function numberOf(error: unknown): number | null {
+export function numberOf(error: unknown): number | null {
   const written = error instanceof MongoBulkWriteError ? writeErrorsOf(error)[0]?.code : undefined;
   if (written !== undefined) return written;
   return error instanceof MongoError && typeof error.code === 'number' ? error.code : null;

@@ -1,5 +1,6 @@
 import type { TargetPlugin } from '../../core/plugin.ts';
 import { checkTarget } from './check.ts';
+import { openDeadLetters } from './dead-letters.ts';
 import { foreseeUpdates } from './foresee.ts';
 import { planTables } from './plan.ts';
 import { openTarget } from './target.ts';
@@ -9,5 +10,6 @@ export const mongodb: TargetPlugin = {
   open: openTarget,
   check: checkTarget,
   plan: planTables,
+  deadLetters: openDeadLetters,
   foresee: foreseeUpdates,
 };

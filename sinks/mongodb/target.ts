@@ -1,6 +1,8 @@
 import type { ClientSession } from 'mongodb';
 import type { Batch, Change, Checkpoint, Lane, Target } from '../../core/contracts.ts';
 import { Counts } from '../../core/counts.ts';
+import { type LockstepError, toLockstepError } from '../../core/errors.ts';
+import { type HeldDraft, refusedKey } from '../../core/held-keys.ts';
 import type { TargetOptions } from '../../core/plugin.ts';
 import type { Progress } from '../../core/progress.ts';
 import { untilAborted } from '../../core/signals.ts';
@@ -11,6 +13,9 @@ import { type Chunk, chunksOf } from './chunks.ts';
 import { appNameOf, connect, type Connection } from './connect.ts';
 import { type Destination, destinations } from './destination.ts';
 import { isDuplicateKey, targetError } from './errors.ts';
+import { Letters } from './held.ts';
+import { letterCollections, StoredLetters } from './letters.ts';
+import { keyOfWrite, type RefusedWrite, RowsRefused } from './refused.ts';
 import { type Step, stepsOf } from './fold.ts';
 import { checkNames } from './names.ts';
 import { applySchemaChange, createCollection, stepName, truncate } from './schema.ts';
@@ -41,12 +46,14 @@ class MongoTarget implements Target {
   readonly #checkpoints: Checkpoints;
   readonly #destination: (table: TableSchema) => Destination;
   readonly #progress: Progress;
+  readonly #letters: Letters;
 
-  constructor(connection: Connection, checkpoints: Checkpoints, { progress, values }: TargetOptions) {
+  constructor(connection: Connection, checkpoints: Checkpoints, options: TargetOptions) {
     this.#connection = connection;
     this.#checkpoints = checkpoints;
-    this.#destination = destinations(connection, values);
-    this.#progress = progress;
+    this.#destination = destinations(connection, options.values);
+    this.#progress = options.progress;
+    this.#letters = new Letters(new StoredLetters(connection.metadata, options), options.deadLetterLimit ?? 0);
   }
 
   prepare(tables: readonly TableSchema[], signal: AbortSignal): Promise<void> {
@@ -55,7 +62,8 @@ class MongoTarget implements Target {
       signal,
       async () => {
         checkNames(this.#connection, tables);
-        await createCollection(this.#connection.metadata, collectionName);
+        for (const name of [collectionName, ...letterCollections])
+          await createCollection(this.#connection.metadata, name);
         for (const table of tables) {
           signal.throwIfAborted();
           await this.#create(table);
@@ -80,12 +88,51 @@ class MongoTarget implements Target {
   apply(lane: Pick<Lane, 'name' | 'kind'>, batch: Batch, signal: AbortSignal): Promise<void> {
     const doing = (): string => `writing ${placesOf(batch, this.#destination)}`;
     return this.#run(doing, signal, async () => {
-      const all = stepsOf(batch, this.#destination);
-      // A copy's truncate belongs to the rows that come with it, and so is done again with them.
-      const steps = lane.kind === 'copy' ? all : this.#ahead(lane.name, all);
-      const last = await this.#applyBut(lane.name, steps, batch.bytes, batch.checkpoint !== null, signal);
-      if (batch.checkpoint !== null) await this.#finish(lane.name, last, batch.checkpoint, signal);
+      const refused = new Map<string, LockstepError>();
+      for (;;) {
+        const draft = await this.#letters.draft();
+        try {
+          const changes = draft.sift(batch.changes, refused);
+          const made = await this.#applySifted(lane, { ...batch, changes }, draft, signal);
+          this.#progress.made({ setAside: draft.takeCounts(), changed: made.take() });
+          return;
+        } catch (error) {
+          if (!(error instanceof RowsRefused)) throw error;
+          if (!draft.sets || !this.#learn(refused, error, doing())) throw error.cause;
+        }
+      }
     });
+  }
+
+  /** Takes note of the keys whose rows were refused; false where none is new. */
+  #learn(known: Map<string, LockstepError>, { refused }: RowsRefused, doing: string): boolean {
+    const before = known.size;
+    for (const { write, error } of refused) {
+      const { origin, key } = keyOfWrite(write);
+      known.set(
+        refusedKey(origin, key),
+        toLockstepError(targetError(error, { server: this.#connection.server, doing })),
+      );
+    }
+    return known.size > before;
+  }
+
+  /** Gives the values that policies changed. Errors: RowsRefused with nothing of the last transaction written. */
+  async #applySifted(
+    lane: Pick<Lane, 'name' | 'kind'>,
+    batch: Batch,
+    draft: HeldDraft,
+    signal: AbortSignal,
+  ): Promise<Counts> {
+    const changed = new Counts();
+    const all = stepsOf(batch, this.#destination);
+    // A copy's truncate belongs to the rows that come with it, and so is done again with them.
+    const steps = lane.kind === 'copy' ? all : this.#ahead(lane.name, all);
+    const write = { lane: lane.name, changed, draft, signal };
+    const last = await this.#applyBut(write, steps, batch.bytes, batch.checkpoint !== null);
+    if (batch.checkpoint !== null) await this.#finish(write, last, batch.checkpoint);
+    else if (draft.touched) await this.#finishPart(write);
+    return changed;
   }
 
   /** Without what the lane has done of them already: up to the last truncate or schema change that it noted. */
@@ -95,19 +142,14 @@ class MongoTarget implements Target {
   }
 
   /** Applies the steps, but leaves the last chunk for the checkpoint's transaction where there is one to come. */
-  async #applyBut(
-    lane: string,
-    steps: readonly Step[],
-    bytes: number,
-    keep: boolean,
-    signal: AbortSignal,
-  ): Promise<Chunk | null> {
+  async #applyBut(write: Writing, steps: readonly Step[], bytes: number, keep: boolean): Promise<Chunk | null> {
+    const { lane, signal } = write;
     for (const [index, step] of steps.entries()) {
       signal.throwIfAborted();
       if (step.kind === 'rows') {
         const chunks = chunksOf(step.segment, bytes);
         const last = keep && index === steps.length - 1 ? chunks.pop() : undefined;
-        await this.#writeChunks(lane, chunks, signal);
+        await this.#writeChunks(write, chunks);
         if (last !== undefined) return last;
         continue;
       }
@@ -119,70 +161,113 @@ class MongoTarget implements Target {
     return null;
   }
 
-  async #writeChunks(lane: string, chunks: readonly Chunk[], signal: AbortSignal): Promise<void> {
+  async #writeChunks(write: Writing, chunks: readonly Chunk[]): Promise<void> {
+    const { lane, signal } = write;
     if (chunks.length === 0) return;
-    if (!this.#connection.transactions || !this.#checkpoints.isHeld(lane)) await this.#checkpoints.claim(lane);
+    await this.#take(lane);
     const waiting = chunks.filter(({ unkeyed }) => unkeyed.length === 0);
-    const write = async (): Promise<void> => {
+    const refused: RefusedWrite[] = [];
+    const work = async (): Promise<void> => {
       for (let chunk = waiting.shift(); chunk !== undefined; chunk = waiting.shift()) {
         signal.throwIfAborted();
-        await this.#writeChunk(lane, chunk, signal);
+        refused.push(...(await this.#refusedOf(write, chunk)));
       }
     };
-    const writers = await Promise.allSettled(Array.from({ length: inFlight }, write));
+    const writers = await Promise.allSettled(Array.from({ length: inFlight }, work));
     for (const writer of writers) if (writer.status === 'rejected') throw writer.reason;
-    for (const chunk of chunks) if (chunk.unkeyed.length > 0) await this.#writeChunk(lane, chunk, signal);
+    if (refused.length > 0) throw new RowsRefused(refused);
+    for (const chunk of chunks) if (chunk.unkeyed.length > 0) await this.#writeChunk(write, chunk);
   }
 
-  #writeChunk(lane: string, chunk: Chunk, signal: AbortSignal): Promise<void> {
-    if (!this.#connection.transactions) return this.#counted((changed) => writeOutside(chunk, changed));
+  /**
+   * Writes a chunk and gives what was refused of it. Without that the rest is tried, to find all that is refused; but no deletes, for one may belong
+   * to a change of a key whose new row is among the refused.
+   */
+  async #refusedOf(write: Writing, chunk: Chunk): Promise<readonly RefusedWrite[]> {
+    const refused: RefusedWrite[] = [];
+    for (let { keyed } = chunk; ;) {
+      try {
+        await this.#writeChunk(write, { keyed, unkeyed: [] });
+        return refused;
+      } catch (error) {
+        if (!(error instanceof RowsRefused) || !write.draft.sets) throw error;
+        refused.push(...error.refused);
+        const known = new Set(refused.map(({ write }) => write));
+        keyed = keyed.filter((write) => write.fate !== 'delete' && !known.has(write));
+      }
+    }
+  }
+
+  /** Makes sure that a transaction can prove that the lane is ours. */
+  async #take(lane: string): Promise<void> {
+    if (!this.#connection.transactions || !this.#checkpoints.isHeld(lane)) await this.#checkpoints.claim(lane);
+  }
+
+  #writeChunk({ lane, changed, signal }: Writing, chunk: Chunk): Promise<void> {
+    if (!this.#connection.transactions) return writeOutside(chunk, changed);
     return optimistic(chunk, (expect) =>
-      this.#inTransaction(async (session, changed) => {
+      this.#inTransaction(changed, signal, async (session, counts) => {
         await this.#checkpoints.verify(lane, session);
-        await writeInside(session, chunk, expect, changed);
-      }, signal),
+        await writeInside(session, chunk, expect, counts);
+      }),
     );
   }
 
-  async #finish(lane: string, last: Chunk | null, checkpoint: Checkpoint, signal: AbortSignal): Promise<void> {
-    if (!this.#connection.transactions) {
-      if (last !== null) await this.#writeChunks(lane, [last], signal);
-      const move = this.#checkpoints.move(lane, checkpoint);
-      await this.#checkpoints.write(move, null);
-      this.#checkpoints.moved(move);
-      return;
-    }
+  /** On a standalone server the letters come before the checkpoint: after a crash between the two they are written once more. */
+  async #finish(write: Writing, last: Chunk | null, checkpoint: Checkpoint): Promise<void> {
+    const { lane, draft } = write;
+    if (!this.#connection.transactions && last !== null) await this.#writeChunks(write, [last]);
     const move = this.#checkpoints.move(lane, checkpoint);
-    if (last === null) await this.#commit(move, null, 'any', signal);
-    else await optimistic(last, (expect) => this.#commit(move, last, expect, signal));
+    await this.#letters.move(draft, async (writeLetters) => {
+      if (!this.#connection.transactions) {
+        await writeLetters(null);
+        await this.#checkpoints.write(move, null);
+      } else if (last === null) await this.#commit(write, move, null, 'any', writeLetters);
+      else await optimistic(last, (expect) => this.#commit(write, move, last, expect, writeLetters));
+    });
     this.#checkpoints.moved(move);
   }
 
-  /** The checkpoint goes first: who lost the lane waits for nothing else. */
-  #commit(move: Move, chunk: Chunk | null, expect: Expect, signal: AbortSignal): Promise<void> {
-    return this.#inTransaction(async (session, changed) => {
-      await this.#checkpoints.write(move, session);
-      if (chunk !== null) await writeInside(session, chunk, expect, changed);
-    }, signal);
-  }
-
-  /** Counts the values that policies changed in the one attempt that succeeds. */
-  #inTransaction(work: (session: ClientSession, changed: Counts) => Promise<void>, signal: AbortSignal): Promise<void> {
-    let changed = new Counts();
-    return this.#counted(async (sum) => {
-      const attempt = (session: ClientSession): Promise<void> => {
-        changed = new Counts();
-        return work(session, changed);
-      };
-      await inTransaction(this.#connection.client, attempt, signal);
-      sum.addAll(changed.take());
+  /** What a part of a large transaction sets aside is kept at once, as its rows are; a part that comes again adds the same again. */
+  async #finishPart({ lane, changed, draft, signal }: Writing): Promise<void> {
+    await this.#take(lane);
+    await this.#letters.move(draft, async (writeLetters) => {
+      if (!this.#connection.transactions) return await writeLetters(null);
+      await this.#inTransaction(changed, signal, async (session) => {
+        await this.#checkpoints.verify(lane, session);
+        await writeLetters(session);
+      });
     });
   }
 
-  async #counted(work: (changed: Counts) => Promise<void>): Promise<void> {
-    const changed = new Counts();
-    await work(changed);
-    this.#progress.made({ setAside: new Map(), changed: changed.take() });
+  /** The checkpoint goes first: who lost the lane waits for nothing else. */
+  #commit(
+    { changed, signal }: Writing,
+    move: Move,
+    chunk: Chunk | null,
+    expect: Expect,
+    writeLetters: (session: ClientSession) => Promise<void>,
+  ): Promise<void> {
+    return this.#inTransaction(changed, signal, async (session, counts) => {
+      await this.#checkpoints.write(move, session);
+      if (chunk !== null) await writeInside(session, chunk, expect, counts);
+      await writeLetters(session);
+    });
+  }
+
+  /** Counts the values that policies changed in the one attempt that succeeds. */
+  async #inTransaction(
+    changed: Counts,
+    signal: AbortSignal,
+    work: (session: ClientSession, counts: Counts) => Promise<void>,
+  ): Promise<void> {
+    let counts = new Counts();
+    const attempt = async (session: ClientSession): Promise<void> => {
+      counts = new Counts();
+      await work(session, counts);
+    };
+    await inTransaction(this.#connection.client, attempt, signal);
+    changed.addAll(counts.take());
   }
 
   async close(): Promise<void> {
@@ -197,6 +282,14 @@ class MongoTarget implements Target {
       throw signal.aborted ? error : targetError(error, { server: this.#connection.server, doing: doing() });
     }
   }
+}
+
+/** What the writes of a batch have in common. */
+interface Writing {
+  readonly lane: string;
+  readonly changed: Counts;
+  readonly draft: HeldDraft;
+  readonly signal: AbortSignal;
 }
 
 /** Takes inserts for new; where a key is there already, does the same again as replacements. */

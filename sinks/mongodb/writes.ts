@@ -6,6 +6,7 @@ import type { Chunk } from './chunks.ts';
 import type { Destination } from './destination.ts';
 import { isDuplicateKey, writeErrorsOf } from './errors.ts';
 import type { KeyedWrite, UnkeyedWrite } from './fold.ts';
+import { blamed, operationsOf, type RefusedWrite, RowsRefused } from './refused.ts';
 
 type Operation = AnyBulkWriteOperation;
 
@@ -22,7 +23,7 @@ export function hasInserts(chunk: Chunk): boolean {
 
 /**
  * Writes a chunk inside a transaction. Fails as a whole, and with the first error: after an unordered one the driver goes on, and then says
- * only that the transaction is over.
+ * only that the transaction is over. Errors: RowsRefused where rows are to blame; where a row that should be new is not, the driver's.
  */
 export async function writeInside(
   session: ClientSession,
@@ -30,32 +31,59 @@ export async function writeInside(
   expect: Expect,
   changed: Counts,
 ): Promise<void> {
-  for (const writes of byCollection(chunk.keyed)) {
-    const onChanged = counting(changed, writes[0]);
-    const operations = writes.toSorted(byCommand).map((write) => keyedOperation(write, expect, onChanged));
-    await writes[0].to.collection.bulkWrite(operations, { session, ordered: true });
+  for (const group of byCollection(chunk.keyed)) {
+    const onChanged = counting(changed, group[0]);
+    const writes = group.toSorted(byCommand);
+    const operations = operationsOf(writes, (write) => keyedOperation(write, expect, onChanged));
+    try {
+      await group[0].to.collection.bulkWrite(operations, { session, ordered: true });
+    } catch (error) {
+      throw expect === 'new' && isDuplicateKey(error) && hasInserts(chunk) ? error : blamed(error, writes, operations);
+    }
   }
   await writeUnkeyed(chunk.unkeyed, { session }, changed);
 }
 
-/** Writes a chunk on a server without transactions: keyed rows come out the same however often this is done (G1). */
+/**
+ * Writes a chunk on a server without transactions: keyed rows come out the same however often this is done (G1). Errors: RowsRefused, once all
+ * others of their collection are written.
+ */
 export async function writeOutside(chunk: Chunk, changed: Counts): Promise<void> {
   for (const writes of byCollection(chunk.keyed)) {
-    const { collection } = writes[0].to;
     const onChanged = counting(changed, writes[0]);
-    try {
-      await collection.bulkWrite(
-        writes.map((write) => keyedOperation(write, 'new', onChanged)),
-        { ordered: false },
-      );
-    } catch (error) {
-      await collection.bulkWrite(replacementsFor(error, writes), { ordered: false });
-    }
+    const failed = await writeUnordered(writes, 'new', onChanged);
+    const again = failed.filter(({ write, code }) => code === 11000 && write.fate === 'insert');
+    const still = await writeUnordered(
+      again.map(({ write }) => write),
+      'any',
+    );
+    const refused = [...failed.filter((one) => !again.includes(one)), ...still];
+    if (refused.length > 0) throw new RowsRefused(refused);
   }
   await writeUnkeyed(chunk.unkeyed, {}, changed);
 }
 
-/** Errors: TARGET_ROW_REFUSED where a row that should be there is not: the collection is not what the table was (G5). */
+type Failed = RefusedWrite & { readonly write: KeyedWrite; readonly code: number };
+
+/** Writes what can be written and gives the rest; throws what no row is to blame for. */
+async function writeUnordered(writes: readonly KeyedWrite[], expect: Expect, onChanged?: OnChanged): Promise<Failed[]> {
+  const [first] = writes;
+  if (first === undefined) return [];
+  const operations = operationsOf(writes, (write) => keyedOperation(write, expect, onChanged));
+  try {
+    await first.to.collection.bulkWrite(operations, { ordered: false });
+    return [];
+  } catch (error) {
+    const blame = blamed(error, writes, operations);
+    if (!(blame instanceof RowsRefused) || !(error instanceof MongoBulkWriteError)) throw blame;
+    return writeErrorsOf(error).flatMap(({ index, code }) => {
+      const write = writes[index];
+      return write === undefined ? [] : [{ write, code, error }];
+    });
+  }
+}
+
+/** Errors: TARGET_ROW_REFUSED where a row that should be there is not: the collection is not what the table was (G5); RowsRefused. */
 async function writeUnkeyed(
   unkeyed: Chunk['unkeyed'],
   options: { readonly session?: ClientSession },
@@ -64,8 +92,10 @@ async function writeUnkeyed(
   for (const writes of byCollection(unkeyed)) {
     const { place, collection } = writes[0].to;
     const onChanged = counting(changed, writes[0]);
-    const operations = writes.map((write) => unkeyedOperation(write, onChanged));
-    const result = await collection.bulkWrite(operations, { ...options, ordered: true });
+    const operations = operationsOf(writes, (write) => unkeyedOperation(write, onChanged));
+    const result = await collection.bulkWrite(operations, { ...options, ordered: true }).catch((error: unknown) => {
+      throw blamed(error, writes, operations);
+    });
     const wanted = writes.filter((write) => write.fate !== 'insert' && write.must).length;
     if (result.matchedCount + result.deletedCount >= wanted) continue;
     const missing = wanted - result.matchedCount - result.deletedCount;
@@ -73,16 +103,6 @@ async function writeUnkeyed(
     const fix = 'copy the table again, or give it a primary key at the source';
     throw new LockstepError('TARGET_ROW_REFUSED', message, { fix });
   }
-}
-
-/** The inserts that met a key already there, as replacements; throws the error where it is about anything else. */
-function replacementsFor(error: unknown, writes: readonly KeyedWrite[]): Operation[] {
-  if (!(error instanceof MongoBulkWriteError) || !isDuplicateKey(error)) throw error;
-  return writeErrorsOf(error).map(({ index, code }) => {
-    const write = writes[index];
-    if (code !== 11000 || write?.fate !== 'insert') throw error;
-    return keyedOperation(write, 'any');
-  });
 }
 
 /** What goes in one command together: the driver begins a new one where the kind of operation changes. */

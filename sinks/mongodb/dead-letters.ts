@@ -1,0 +1,128 @@
+import type { ClientSession } from 'mongodb';
+import { Counts } from '../../core/counts.ts';
+import {
+  chosenChains,
+  type DeadLetter,
+  type DeadLetters,
+  type LetterFilter,
+  type Retried,
+} from '../../core/dead-letter.ts';
+import { LockstepError, toLockstepError } from '../../core/errors.ts';
+import type { TargetOptions } from '../../core/plugin.ts';
+import type { TableSchema } from '../../core/table.ts';
+import { connect, type Connection } from './connect.ts';
+import { type Destination, destinations } from './destination.ts';
+import { targetError } from './errors.ts';
+import { stepsOf } from './fold.ts';
+import { StoredLetters } from './letters.ts';
+import { RowsRefused } from './refused.ts';
+import { inTransaction } from './transaction.ts';
+import { writeInside, writeOutside } from './writes.ts';
+
+/** Opens the dead letters of a target. Errors: as of connecting. */
+export async function openDeadLetters(options: TargetOptions): Promise<DeadLetters> {
+  return new MongoDeadLetters(await connect(options), options);
+}
+
+/**
+ * The letters as a person handles them, beside a pipeline that may be running: that one fails with CHECKPOINT_MOVED at its next letter, reads them
+ * anew, and leaves their keys alone until then.
+ */
+class MongoDeadLetters implements DeadLetters {
+  readonly #connection: Connection;
+  readonly #stored: StoredLetters;
+  readonly #destination: (table: TableSchema) => Destination;
+
+  constructor(connection: Connection, options: TargetOptions) {
+    this.#connection = connection;
+    this.#stored = new StoredLetters(connection.metadata, options);
+    this.#destination = destinations(connection, options.values);
+  }
+
+  list(filter: LetterFilter): Promise<readonly DeadLetter[]> {
+    return this.#run(async () => (await this.#chains(filter)).flat().toSorted((a, b) => Number(a.id) - Number(b.id)));
+  }
+
+  retry(filter: LetterFilter, signal: AbortSignal): Promise<readonly Retried[]> {
+    return this.#run(async () => {
+      const outcomes: Retried[] = [];
+      for (const chain of await this.#chains(filter)) {
+        const keys = [...new Set(chain.flatMap((letter) => letter.keys))];
+        const outcome = { origin: chain[0]?.origin ?? '', keys, letters: chain.length };
+        outcomes.push({ ...outcome, refused: await this.#retry(chain, signal) });
+      }
+      return outcomes;
+    });
+  }
+
+  /** A chain folded to what it comes to: a later change may have mended what an earlier one was refused for. */
+  async #retry(chain: readonly DeadLetter[], signal: AbortSignal): Promise<Retried['refused']> {
+    try {
+      await this.#taking(chain, signal, async (session) => await this.#write(chain, session));
+      return null;
+    } catch (error) {
+      const cause = error instanceof RowsRefused ? error.cause : error;
+      const known = this.#translated(cause);
+      if (
+        !(error instanceof RowsRefused) &&
+        !(known instanceof LockstepError && known.code === 'TARGET_VALUE_UNSUPPORTED')
+      )
+        throw error;
+      const { code, message } = toLockstepError(known);
+      return { code, reason: message };
+    }
+  }
+
+  async #write(chain: readonly DeadLetter[], session: ClientSession | null): Promise<void> {
+    const changes = chain.map(({ change }) => change);
+    const batch = { changes, checkpoint: null, bytes: 0, copying: new Set<string>(), barrier: null };
+    for (const step of stepsOf(batch, this.#destination)) {
+      if (step.kind !== 'rows') continue;
+      if (session === null) await writeOutside(step.segment, new Counts());
+      else await writeInside(session, step.segment, 'any', new Counts());
+    }
+  }
+
+  drop(filter: LetterFilter, signal: AbortSignal): Promise<number> {
+    return this.#run(async () => {
+      const letters = (await this.#chains(filter)).flat();
+      if (letters.length > 0) await this.#taking(letters, signal, async () => await Promise.resolve());
+      return letters.length;
+    });
+  }
+
+  /** Takes the letters out, in one transaction with `work` where the server has them, else after it. */
+  async #taking(
+    letters: readonly DeadLetter[],
+    signal: AbortSignal,
+    work: (session: ClientSession | null) => Promise<void>,
+  ): Promise<void> {
+    const take = async (session: ClientSession | null): Promise<void> => {
+      const head = await this.#stored.head(session);
+      await work(session);
+      await this.#stored.remove(letters, head, session);
+    };
+    if (this.#connection.transactions) await inTransaction(this.#connection.client, take, signal);
+    else await take(null);
+  }
+
+  async #chains(filter: LetterFilter): Promise<readonly (readonly DeadLetter[])[]> {
+    return chosenChains(await this.#stored.list(), filter);
+  }
+
+  async #run<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw this.#translated(error);
+    }
+  }
+
+  #translated(error: unknown): unknown {
+    return targetError(error, { server: this.#connection.server, doing: 'writing dead letters' });
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.client.close();
+  }
+}
