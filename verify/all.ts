@@ -1,4 +1,5 @@
 import { LockstepError } from '../core/errors.ts';
+import type { PoliciesOf } from '../core/value-policy.ts';
 import { compareTable, type CompareOptions, type TableResult } from './compare.ts';
 import { openMongodbReader } from './mongodb.ts';
 import { openMysqlReader } from './mysql.ts';
@@ -18,7 +19,7 @@ export async function compareAll(
 ): Promise<readonly TableResult[]> {
   const opened = new AsyncDisposableStack();
   try {
-    const source = opened.use(await openSourceReader(sourceUrl, signal));
+    const source = opened.use(await openSourceReader(sourceUrl, signal, policiesFor(targetUrl, options.policiesOf)));
     const target = opened.use(await openTargetReader(targetUrl, signal));
     const schemas = await source.tables(tables, signal);
     if (schemas.length === 0) throw noTables(tables);
@@ -31,12 +32,22 @@ export async function compareAll(
 }
 
 export function isEqual(results: readonly TableResult[]): boolean {
-  return results.every(({ mismatched, missing, extra }) => mismatched === 0 && missing === 0 && extra === 0);
+  return results.every((result) => result.mismatched + result.missing + result.extra + result.deadLettered === 0);
 }
 
-/** Opens mysql:// and mariadb://. Throws CONFIG_INVALID for anything else. */
-export async function openSourceReader(url: string, signal: AbortSignal): Promise<SourceReader> {
-  if (/^(mysql|mariadb):/.test(url)) return await openMysqlReader(url, signal);
+/** Only PostgreSQL lacks U+0000: in another target it is as it was, whatever the policy. */
+function policiesFor(targetUrl: string, policiesOf: PoliciesOf | undefined): PoliciesOf | undefined {
+  if (policiesOf === undefined || /^postgres(ql)?:/.test(targetUrl)) return policiesOf;
+  return (table) => ({ ...policiesOf(table), nulCharacters: 'dead-letter' });
+}
+
+/** Opens mysql:// and mariadb://, with values as the policies make them. Throws CONFIG_INVALID for anything else. */
+export async function openSourceReader(
+  url: string,
+  signal: AbortSignal,
+  policiesOf?: PoliciesOf,
+): Promise<SourceReader> {
+  if (/^(mysql|mariadb):/.test(url)) return await openMysqlReader(url, signal, policiesOf);
   throw unknownScheme('source', 'mysql:// or mariadb://');
 }
 

@@ -1,5 +1,8 @@
+import type { DeadLetter } from '../core/dead-letter.ts';
 import type { TableSchema } from '../core/table.ts';
+import type { PoliciesOf } from '../core/value-policy.ts';
 import { geoJsonOf } from './geometry.ts';
+import { type SetAside, setAside } from './letters.ts';
 import { compareIntegers } from './number.ts';
 import {
   EITHER_NULL,
@@ -19,7 +22,7 @@ export interface Sample {
   readonly target?: Text;
 }
 
-/** How one table of the source and what a target holds of it compare, in rows. Equal when the last three are 0. */
+/** How one table of the source and what a target holds of it compare, in rows. Equal when the last four are 0. */
 export interface TableResult {
   /** `database.table` at the source. */
   readonly table: string;
@@ -29,6 +32,8 @@ export interface TableResult {
   readonly mismatched: number;
   readonly missing: number;
   readonly extra: number;
+  /** Rows whose key dead letters hold, equal or not: they are counted here alone. */
+  readonly deadLettered: number;
   /** At most 5. */
   readonly samples: readonly Sample[];
   readonly ms: number;
@@ -37,6 +42,10 @@ export interface TableResult {
 export interface CompareOptions {
   /** Puts both values into the samples. Values of rows are not for logs. Default: false. */
   readonly values?: boolean;
+  /** What the pipeline makes of values that the target cannot hold; by default of `defaultPolicies`. */
+  readonly policiesOf?: PoliciesOf;
+  /** What the target has set aside. */
+  readonly deadLetters?: readonly Pick<DeadLetter, 'origin' | 'change'>[];
 }
 
 const SAMPLES = 5;
@@ -54,10 +63,11 @@ export async function compareTable(
   options: CompareOptions = {},
 ): Promise<TableResult> {
   const started = performance.now();
-  const tally = new Tally(table, options.values ?? false);
-  if (table.key.length === 0) await compareBags(source, target, table, tally, signal);
+  const aside = setAside(table, options.deadLetters ?? []);
+  const tally = new Tally(table, aside, options.values ?? false);
+  if (table.key.length === 0) await compareBags(source, target, table, { tally, aside }, signal);
   else if (hasIntegerKey(table)) await compareMerged(source, target, table, tally, signal);
-  else await compareByLookup(source, target, table, tally, signal);
+  else await compareByLookup(source, target, table, { tally, aside }, signal);
   return tally.result(Math.round(performance.now() - started));
 }
 
@@ -90,25 +100,35 @@ async function compareMerged(
   }
 }
 
+interface Counting {
+  readonly tally: Tally;
+  readonly aside: SetAside;
+}
+
 async function compareByLookup(
   source: SourceReader,
   target: TargetReader,
   table: TableSchema,
-  tally: Tally,
+  { tally, aside }: Counting,
   signal: AbortSignal,
 ): Promise<void> {
   let found = 0;
+  const seen = new Set<string>();
   for await (const batch of source.rows(table, signal)) {
     const keys = batch.map((row) => row.key);
     const others = new Map((await target.lookup(table, keys, signal)).map((row) => [identity(row), row]));
     found += others.size;
     for (const row of batch) {
+      if (aside.holds(row.key)) seen.add(identity(row));
       const other = others.get(identity(row));
       if (other === undefined) tally.missing(row);
       else tally.both(row, other);
     }
   }
-  tally.extras((await target.count(table, signal)) - found);
+  const held = aside.keys.length === 0 ? [] : await target.lookup(table, aside.keys, signal);
+  const gone = held.filter((row) => !seen.has(identity(row)));
+  for (const row of gone) tally.extra(row);
+  tally.extras((await target.count(table, signal)) - found - gone.length);
 }
 
 /** Rows that met their equal are forgotten, so memory holds only what the other side has not shown yet. */
@@ -116,7 +136,7 @@ async function compareBags(
   source: SourceReader,
   target: TargetReader,
   table: TableSchema,
-  tally: Tally,
+  { tally, aside }: Counting,
   signal: AbortSignal,
 ): Promise<void> {
   const open = new Map<string, number>();
@@ -143,9 +163,25 @@ async function compareBags(
   } finally {
     await theirs.close();
   }
+  let set: Explained = { rows: 0, missing: 0 };
+  for (const values of aside.rows) set = settled(open, JSON.stringify([values, null]), set);
   const sums = [...loosened(open, table).values()];
   const missing = sums.reduce((sum, n) => sum + Math.max(n, 0), 0);
-  tally.bags(rows, missing, missing - sums.reduce((sum, n) => sum + n, 0));
+  tally.bags(rows, missing, missing - sums.reduce((sum, n) => sum + n, 0), set);
+}
+
+/** Rows that letters explain, and those of them that the target lacks. */
+interface Explained {
+  readonly rows: number;
+  readonly missing: number;
+}
+
+/** Takes a row out that only one side has, for a letter explains it. */
+function settled(open: Map<string, number>, text: string, { rows, missing }: Explained): Explained {
+  const now = open.get(text) ?? 0;
+  if (now === 0) return { rows, missing };
+  open.set(text, now > 0 ? now - 1 : now + 1);
+  return { rows: rows + 1, missing: now > 0 ? missing + 1 : missing };
 }
 
 type OpenRow = readonly [values: readonly Text[], surplus: string | null];
@@ -220,14 +256,18 @@ class Tally {
   #mismatched = 0;
   #missing = 0;
   #extra = 0;
+  #deadLettered = 0;
+  readonly #aside: SetAside;
 
-  constructor(table: TableSchema, withValues: boolean) {
+  constructor(table: TableSchema, aside: SetAside, withValues: boolean) {
     this.#table = table;
+    this.#aside = aside;
     this.#withValues = withValues;
   }
 
   both(row: ComparedRow, other: ComparedRow): void {
     this.#rows += 1;
+    if (this.#isHeld(row)) return;
     const { columns } = this.#table;
     const differs = columns.findIndex(({ type }, i) => !sameValue(type.kind, row.values[i], other.values[i]));
     if (differs < 0 && other.surplus === null) {
@@ -241,22 +281,31 @@ class Tally {
 
   missing(row: ComparedRow): void {
     this.#rows += 1;
+    if (this.#isHeld(row)) return;
     this.#missing += 1;
     this.#sample(row, '(missing)', null, null);
   }
 
   extra(row: ComparedRow): void {
+    if (this.#isHeld(row)) return;
     this.#extra += 1;
     this.#sample(row, '(extra)', null, null);
+  }
+
+  #isHeld({ key }: ComparedRow): boolean {
+    const held = this.#aside.holds(key);
+    if (held) this.#deadLettered += 1;
+    return held;
   }
 
   extras(count: number): void {
     this.#extra += count;
   }
 
-  bags(rows: number, missing: number, extra: number): void {
+  bags(rows: number, missing: number, extra: number, explained: Explained): void {
     this.#rows += rows;
-    this.#matched += rows - missing;
+    this.#matched += rows - missing - explained.missing;
+    this.#deadLettered += explained.rows;
     this.#missing += missing;
     this.#extra += extra;
   }
@@ -269,6 +318,7 @@ class Tally {
       mismatched: this.#mismatched,
       missing: this.#missing,
       extra: this.#extra,
+      deadLettered: this.#deadLettered,
       samples: this.#samples,
       ms,
     };

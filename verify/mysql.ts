@@ -2,6 +2,7 @@ import { createConnection, type Connection, type ConnectionOptions } from 'mysql
 import { LockstepError, unreachable, type Code } from '../core/errors.ts';
 import { Bell } from '../core/signals.ts';
 import type { Column, TableSchema } from '../core/table.ts';
+import { defaultPolicies, type PoliciesOf, sentinelOf, type ValuePolicies, withoutNul } from '../core/value-policy.ts';
 import { catalogTables } from './catalog.ts';
 import { canonicalJson } from './json.ts';
 import { doubleText, plainDecimal } from './number.ts';
@@ -13,7 +14,11 @@ import { float32s } from './bytes.ts';
  * Reads the rows of a MySQL or MariaDB server for comparison. Shares no code with the connector, so that it can bear witness about
  * it: the server itself turns values into text. Errors: SOURCE_UNREACHABLE, SOURCE_HOST_UNKNOWN, SOURCE_AUTH, SOURCE_QUERY and others.
  */
-export async function openMysqlReader(url: string, signal: AbortSignal): Promise<SourceReader> {
+export async function openMysqlReader(
+  url: string,
+  signal: AbortSignal,
+  policiesOf: PoliciesOf = () => defaultPolicies,
+): Promise<SourceReader> {
   const connection = createConnection({ uri: url.replace(/^mariadb:/, 'mysql:'), ...SESSION });
   const end = (): void => connection.destroy();
   signal.addEventListener('abort', end, { once: true });
@@ -26,7 +31,7 @@ export async function openMysqlReader(url: string, signal: AbortSignal): Promise
   await query("SET time_zone = '+00:00', sql_mode = ''");
   return {
     tables: async (patterns) => await catalogTables(query, patterns),
-    rows: (table, signal) => readRows(connection, table, signal),
+    rows: (table, signal) => readRows(connection, table, policiesOf(table), signal),
     async [Symbol.asyncDispose]() {
       signal.removeEventListener('abort', end);
       await Promise.resolve(connection.destroy());
@@ -46,6 +51,7 @@ const SESSION: ConnectionOptions = {
 async function* readRows(
   connection: Connection,
   table: TableSchema,
+  policies: ValuePolicies,
   signal: AbortSignal,
 ): AsyncGenerator<readonly ComparedRow[]> {
   const columns = table.columns.map(selected).join(', ');
@@ -55,7 +61,9 @@ async function* readRows(
         .join()}`
     : '';
   const sql = `SELECT ${columns} FROM ${quoted(table.database)}.${quoted(table.name)}${order}`;
-  const converters = table.columns.map(converter);
+  const converters = table.columns.map((column, index) =>
+    table.key.includes(index) ? compared(column) : mended(column, policies),
+  );
   for await (const rows of stream(connection, sql, [], signal)) {
     yield rows.map((row) => {
       const values = converters.map((convert, i) => toText(row[i], convert));
@@ -111,7 +119,36 @@ function selected(column: Column): string {
   }
 }
 
-function converter(column: Column): (value: string) => Text {
+/** What a policy makes of a value that a target cannot hold; of other values what `compared` does. */
+function mended(column: Column, policies: ValuePolicies): (value: string) => Text {
+  const convert = compared(column);
+  const sentinel = sentinelOf(policies);
+  const { nulCharacters } = policies;
+  switch (column.type.kind) {
+    case 'date':
+      return (value) => convert(value) ?? sentinel;
+    case 'datetime':
+    case 'timestamp':
+      return (value) => convert(value) ?? (sentinel === null ? null : `${sentinel} 00:00:00`);
+    case 'char':
+    case 'varchar':
+    case 'text':
+      return nulCharacters === 'dead-letter' ? convert : (value) => withoutNul(value, nulCharacters);
+    case 'json':
+      return nulCharacters === 'dead-letter' ? convert : (value) => convert(withoutNulEscape(value, nulCharacters));
+    default:
+      return convert;
+  }
+}
+
+/** Escapes are taken one by one, so that a backslash that is one itself hides what follows it. */
+function withoutNulEscape(json: string, policy: 'strip' | 'replace'): string {
+  const instead = policy === 'strip' ? '' : '\uFFFD';
+  return json.replaceAll(/\\(?:u[0-9a-f]{4}|[^u])/gi, (escape) => (escape === '\\u0000' ? instead : escape));
+}
+
+/** How the source's text of a value becomes the one that is compared. */
+export function compared(column: Column): (value: string) => Text {
   switch (column.type.kind) {
     case 'decimal':
       return plainDecimal;
