@@ -33,6 +33,12 @@ export class HeldKeys {
 
   constructor(limit: number, letters: Iterable<Pick<DeadLetter, 'origin' | 'keys'>>) {
     this.limit = limit;
+    this.renew(letters);
+  }
+
+  /** What the target keeps now. Transactions under way go on with it. */
+  renew(letters: Iterable<Pick<DeadLetter, 'origin' | 'keys'>>): void {
+    this.tables.clear();
     for (const letter of letters) {
       const table = this.tables.get(letter.origin) ?? { letters: 0, keys: new Set() };
       this.tables.set(letter.origin, table);

@@ -31,6 +31,18 @@ export class Letters {
     return await this.#loaded;
   }
 
+  /** Reads the letters again if somebody else has changed them: lanes come here from other processes, and their letters are there before them. */
+  async refresh(): Promise<void> {
+    const loaded = await this.#loaded;
+    if (loaded === null) return;
+    await this.#turns.take(async () => {
+      const head = await this.#stored.head();
+      if (isSame(head, loaded.head)) return;
+      loaded.head = head;
+      loaded.held.renew(await this.#stored.held());
+    });
+  }
+
   /** Writes what a batch does to the letters; `commit` calls `write` inside of its transaction, as often as that is run. */
   async move(
     draft: HeldDraft,
@@ -48,4 +60,8 @@ export class Letters {
       draft.done();
     });
   }
+}
+
+function isSame(a: Head, b: Head): boolean {
+  return a.version === null || b.version === null ? a.version === b.version : a.version.equals(b.version);
 }

@@ -81,7 +81,10 @@ class MongoTarget implements Target {
     return this.#run(
       () => 'reading checkpoints',
       signal,
-      () => this.#checkpoints.load(prefix),
+      async () => {
+        await this.#letters.refresh();
+        return await this.#checkpoints.load(prefix);
+      },
     );
   }
 

@@ -1,3 +1,4 @@
+import type { DeadLetter } from '../../core/dead-letter.ts';
 import { HeldDraft, HeldKeys } from '../../core/held-keys.ts';
 import { Turns } from '../../core/signals.ts';
 import { moveCheckpoint, type Owner, readCheckpoints, selectCheckpoints, Versions } from './checkpoints.ts';
@@ -28,16 +29,36 @@ export class Letters {
     return new HeldDraft(await this.#held);
   }
 
-  /** None before a `prepare` has made their table. */
+  /** Reads the letters again if somebody else has changed them: lanes come here from other processes, and their letters are there before them. */
+  async refresh(session: Session, signal: AbortSignal): Promise<void> {
+    const held = await this.#held;
+    if (held === null) return;
+    await this.#turns.take(async () => {
+      const known = this.#versions.of(LETTERS_ENTRY);
+      await this.#loadVersion(session, signal);
+      if (this.#versions.of(LETTERS_ENTRY) !== known) held.renew(await this.#letters(session, signal));
+    });
+  }
+
   async #load(session: Session, signal: AbortSignal): Promise<HeldKeys> {
+    await this.#loadVersion(session, signal);
+    return new HeldKeys(this.#limit, await this.#letters(session, signal));
+  }
+
+  /** Before the letters: then letters that are newer fail the next move. */
+  async #loadVersion(session: Session, signal: AbortSignal): Promise<void> {
+    const startedAt = this.#versions.now();
+    const [entry] = await session.query(selectCheckpoints(this.#owner, LETTERS_ENTRY), signal);
+    this.#versions.loaded(LETTERS_ENTRY, readCheckpoints(entry).versions, startedAt);
+  }
+
+  /** None before a `prepare` has made their table. */
+  async #letters(session: Session, signal: AbortSignal): Promise<Pick<DeadLetter, 'origin' | 'keys'>[]> {
     try {
-      const entry = await session.query(selectCheckpoints(this.#owner, LETTERS_ENTRY), signal);
-      this.#versions.loaded(LETTERS_ENTRY, readCheckpoints(entry[0]).versions, this.#versions.now());
-      const [letters] = await session.query(selectHeld(this.#owner), signal);
-      return new HeldKeys(this.#limit, readHeld(letters));
+      return readHeld((await session.query(selectHeld(this.#owner), signal))[0]);
     } catch (error) {
       const state = sqlStateOf(error);
-      if (state === '42P01' || state === '3F000') return new HeldKeys(this.#limit, []);
+      if (state === '42P01' || state === '3F000') return [];
       throw error;
     }
   }

@@ -64,9 +64,10 @@ export class PostgresTarget implements Target {
   async load(prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
     const startedAt = this.#versions.now();
     try {
-      const [outcome] = await this.#sessions.using(signal, (session) =>
-        session.query(selectCheckpoints(this.#owner, prefix), signal),
-      );
+      const [outcome] = await this.#sessions.using(signal, async (session) => {
+        await this.#letters.refresh(session, signal);
+        return await session.query(selectCheckpoints(this.#owner, prefix), signal);
+      });
       const { tokens, versions } = readCheckpoints(outcome);
       this.#versions.loaded(prefix, versions, startedAt);
       tokens.delete(LETTERS_ENTRY);

@@ -1,26 +1,29 @@
+import { type Db, MongoClient } from 'mongodb';
 import type { Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { seeded } from '../../dev/random.ts';
 import { startServer, type Server } from '../../dev/servers/index.ts';
-import { lockstep } from '../e2e/cli.ts';
+import { lockstep, startLockstep, until } from '../e2e/cli.ts';
 import { caughtUp, expectEqual, inDatabase, newScene, onPostgres, openEntries, type Scene } from '../e2e/scene.ts';
 import { openClient } from '../support/mysql-run.ts';
 import { seed } from '../support/seed.ts';
-import { durableRows, killedOnce } from './kills.ts';
+import { durableRows, killedOnce, said } from './kills.ts';
+import { endInOrder } from './returns.ts';
 
 const ROWS = 20_000;
 const servers = new AsyncDisposableStack();
 let source: Server;
 let postgres: Server;
+let mongodb: Server;
 let client: Connection;
 
 beforeAll(async () => {
-  [source, postgres] = await Promise.all([
+  [source, postgres, mongodb] = await Promise.all([
     startServer('mysql', { fast: true, own: true }),
     startServer('postgres', { fast: true, own: true }),
+    startServer('mongodb', { fast: true, own: true }),
   ]);
-  servers.use(source);
-  servers.use(postgres);
+  for (const server of [source, postgres, mongodb]) servers.use(server);
   client = await openClient(source.url);
   servers.defer(() => client.destroy());
 });
@@ -43,16 +46,29 @@ async function lettersOf({ file }: Scene): Promise<readonly Letter[]> {
 
 /** A pipeline whose target does not take negative totals; every `bad`th row has one. */
 async function spoilt(name: string, bad: number): Promise<Scene> {
+  await createOrders(name, bad);
+  const scene = await newScene(name, { source: source.url, target: postgres });
+  const table = `CREATE TABLE ${name}.orders (id int PRIMARY KEY, total int CHECK (total >= 0), note varchar(40))`;
+  await onPostgres(inDatabase(postgres.url, name), `CREATE SCHEMA ${name}; ${table}`);
+  return scene;
+}
+
+async function onDocuments(name: string, work: (db: Db) => Promise<void>): Promise<void> {
+  const documents = await MongoClient.connect(inDatabase(mongodb.url, name));
+  try {
+    await work(documents.db());
+  } finally {
+    await documents.close();
+  }
+}
+
+async function createOrders(name: string, bad: number): Promise<void> {
   await client.query(`CREATE DATABASE ${name}`);
   await client.query(`CREATE TABLE ${name}.orders (id INT PRIMARY KEY, total INT, note VARCHAR(40))`);
   for (let at = 0; at < ROWS; at += 5000) {
     const rows = Array.from({ length: 5000 }, (_, i) => `(${at + i}, ${(at + i) % bad === 0 ? -1 : 1}, 'row ${i}')`);
     await client.query(`INSERT INTO ${name}.orders VALUES ${rows.join()}`);
   }
-  const scene = await newScene(name, { source: source.url, target: postgres });
-  const table = `CREATE TABLE ${name}.orders (id int PRIMARY KEY, total int CHECK (total >= 0), note varchar(40))`;
-  await onPostgres(inDatabase(postgres.url, name), `CREATE SCHEMA ${name}; ${table}`);
-  return scene;
 }
 
 describe('a bad row stops nobody else', () => {
@@ -103,6 +119,7 @@ describe('a bad row stops nobody else', () => {
         copied: ROWS,
         deadLetters: 40,
         reasons: { TARGET_ROW_REFUSED: 40 },
+        changed: {},
       },
     });
     await client.query("UPDATE counted.orders SET note = 'waits' WHERE id IN (500, 501)");
@@ -127,6 +144,52 @@ describe('a bad row stops nobody else', () => {
     expect(await lettersOf(scene)).toHaveLength(39);
     await client.query('UPDATE counted.orders SET total = 1 WHERE id = 500');
     expect(await caughtUp(scene)).toMatchObject({ warehouse: { read: 1, applied: 1, deadLetters: 0 } });
+  });
+
+  test('retried beside a running pipeline they are in step again, without a restart by hand', async () => {
+    const scene = await spoilt('beside', 5000);
+    const running = startLockstep(['run', scene.file]);
+    try {
+      await until(
+        () => running.stdout().includes('following'),
+        () => said(running),
+      );
+      expect(running.stdout()).toMatch(/warn {2}beside\.orders has dead letters \(TARGET_ROW_REFUSED\)/);
+      await client.query('UPDATE beside.orders SET total = 3 WHERE total < 0');
+      await until(
+        async () => (await lettersOf(scene)).length === 8,
+        () => said(running),
+      );
+      expect((await lockstep(['rejects', 'retry', scene.file])).code).toBe(0);
+      await client.query('UPDATE beside.orders SET total = 4 WHERE id % 5000 = 0');
+      const url = inDatabase(postgres.url, 'beside');
+      const arrived = async (): Promise<boolean> =>
+        (await onPostgres(url, 'SELECT 1 FROM beside.orders WHERE total = 4')).length === 4;
+      await until(arrived, () => said(running));
+    } finally {
+      await endInOrder(running);
+    }
+    await caughtUp(scene);
+    expect(await lettersOf(scene)).toEqual([]);
+    await expectEqual(scene);
+  });
+
+  test('in MongoDB too, killed while it copies', async () => {
+    const random = seeded(seed);
+    await createOrders('documents', 1000);
+    const scene = await newScene('documents', { source: source.url, target: mongodb });
+    await onDocuments('documents', async (db) => {
+      await db.createCollection('orders', { validator: { total: { $gte: 0 } } });
+    });
+    await using entries = await openEntries(scene);
+    await killedOnce(scene, entries, (now) => durableRows(now, 'documents.orders') > 0, random);
+    await caughtUp(scene, 'may heal');
+    expect(await lettersOf(scene)).toHaveLength(20);
+    await client.query("UPDATE documents.orders SET total = 1, note = 'mended' WHERE total < 0");
+    await caughtUp(scene);
+    expect(await lettersOf(scene)).toHaveLength(40);
+    expect((await lockstep(['rejects', 'retry', scene.file])).code).toBe(0);
+    await expectEqual(scene);
   });
 
   test('too many of them stop it, and it goes on once the cause is mended', async () => {

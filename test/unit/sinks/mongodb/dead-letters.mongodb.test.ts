@@ -154,6 +154,20 @@ it('lets later changes of the key wait, also after a restart, and retries them i
   expect(await s.rows()).toEqual(['2 b', '3 e']);
 });
 
+it('takes over the letters of a lane that another process worked on', async () => {
+  const t = simple();
+  const s = await scene(t);
+  const other = await beside.open(s.options, t);
+  const lane = { name: 'other', kind: 'stream' } as const;
+  const checkpoint = { set: new Map([['other', '0']]), drop: [] };
+  await other.apply(lane, { ...part([insert(t, [5, 'good'])]), checkpoint }, never);
+  await apply(s.target, [insert(t, [1, 'bad'])], '1');
+  await other.load('stream', never);
+  await apply(other, [update(t, [1, 'bad'], [1, 'good'])], '2');
+  expect(await s.rows()).toEqual(['5 good']);
+  expect(await s.letters()).toHaveLength(2);
+});
+
 it('keeps a row as it was while a change of its key is refused', async () => {
   const t = simple();
   const s = await scene(t);

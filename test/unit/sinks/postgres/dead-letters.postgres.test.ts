@@ -177,6 +177,20 @@ it('a running target takes up keys that were retried beside it', async () => {
   expect(await db.rows(s.t)).toEqual([['1', 'new']]);
 });
 
+it('takes over the letters of a lane that another process worked on', async () => {
+  await using s = await scene();
+  const other = await postgres.open(s.options);
+  await other.load('', never);
+  const lane = (token: string) => ({ set: new Map([['lane', token]]), drop: [] });
+  await other.apply(stream, { ...part([insert(s.t, [5, 'good'])]), checkpoint: lane('0') }, never);
+  await apply(s.target, insert(s.t, [1, 'bad']));
+  await other.load('stream', never);
+  await other.apply(stream, batch([update(s.t, [1, 'bad'], [1, 'good'])], 'later'), never);
+  expect(await db.rows(s.t)).toEqual([['5', 'good']]);
+  expect(await s.letters()).toHaveLength(2);
+  await other.close();
+});
+
 it('forgets the letters of a table that is emptied', async () => {
   await using s = await scene();
   await apply(s.target, insert(s.t, [1, 'bad']));
