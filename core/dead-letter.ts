@@ -5,7 +5,7 @@ import type { TableSchema } from './table.ts';
 
 /** A change that a target does not take now: it refused it, or an earlier change of the same key waits already (G9). */
 export interface DeadLetter {
-  /** Names the letter in its target; letters in the order of their changes have rising ids. */
+  /** A number that names the letter in its target; letters in the order of their changes have rising ones. */
   readonly id: string;
   /** `database.table` at the source. */
   readonly origin: string;
@@ -73,18 +73,45 @@ export function keysOfChange(change: RowChange, keyText: (row: Row) => string): 
   return before === after ? [after] : [before, after];
 }
 
-/** Letters, given in order, as groups whose keys belong together, each in order: a change of a key ties both of its keys to each other. */
+/** Letters as groups whose keys belong together, each in order: a change of a key ties both of its keys to each other. */
 export function chainsOf(letters: readonly DeadLetter[]): readonly (readonly DeadLetter[])[] {
-  const order = new Map(letters.map((letter, index) => [letter, index]));
   const chainOf = new Map<string, readonly DeadLetter[]>();
-  for (const letter of letters) {
+  for (const letter of inOrder(letters)) {
     const names = letter.keys.map((key) => `${letter.origin} ${key}`);
     const met = new Set(names.map((name) => chainOf.get(name) ?? []));
-    const chain = [...met].flat().toSorted((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
-    chain.push(letter);
+    const chain = inOrder([...[...met].flat(), letter]);
     for (const one of chain) for (const key of one.keys) chainOf.set(`${one.origin} ${key}`, chain);
   }
   return [...new Set(chainOf.values())];
+}
+
+export function inOrder(letters: readonly DeadLetter[]): readonly DeadLetter[] {
+  return letters.toSorted((a, b) => Number(a.id) - Number(b.id));
+}
+
+/** How many chains are retried together: enough to make a transaction worth it, few enough to keep it small. */
+const TOGETHER = 256;
+
+/**
+ * Retries chains, many together and each half for itself where the target refuses one of them. `attempt` applies letters, all of them or none, and
+ * says why it did not.
+ */
+export async function retryChains(
+  chains: readonly (readonly DeadLetter[])[],
+  attempt: (letters: readonly DeadLetter[]) => Promise<Retried['refused']>,
+): Promise<readonly Retried[]> {
+  if (chains.length === 0) return [];
+  const refused = chains.length > TOGETHER ? undefined : await attempt(inOrder(chains.flat()));
+  if (refused === null || (refused !== undefined && chains.length === 1))
+    return chains.map((chain) => ({ ...nameOf(chain), refused }));
+  const half = chains.length >> 1;
+  const first = await retryChains(chains.slice(0, half), attempt);
+  return [...first, ...(await retryChains(chains.slice(half), attempt))];
+}
+
+function nameOf(chain: readonly DeadLetter[]): Omit<Retried, 'refused'> {
+  const keys = [...new Set(chain.flatMap((letter) => letter.keys))];
+  return { origin: chain[0]?.origin ?? '', keys, letters: chain.length };
 }
 
 /** The chains in which at least one letter is meant. */

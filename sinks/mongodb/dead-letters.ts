@@ -2,12 +2,14 @@ import type { ClientSession } from 'mongodb';
 import { Counts } from '../../core/counts.ts';
 import {
   chosenChains,
+  inOrder,
+  retryChains,
   type DeadLetter,
   type DeadLetters,
   type LetterFilter,
   type Retried,
 } from '../../core/dead-letter.ts';
-import { LockstepError, toLockstepError } from '../../core/errors.ts';
+import { toLockstepError } from '../../core/errors.ts';
 import type { TargetOptions } from '../../core/plugin.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { connect, type Connection } from './connect.ts';
@@ -40,41 +42,30 @@ class MongoDeadLetters implements DeadLetters {
   }
 
   list(filter: LetterFilter): Promise<readonly DeadLetter[]> {
-    return this.#run(async () => (await this.#chains(filter)).flat().toSorted((a, b) => Number(a.id) - Number(b.id)));
+    return this.#run(async () => inOrder((await this.#chains(filter)).flat()));
   }
 
   retry(filter: LetterFilter, signal: AbortSignal): Promise<readonly Retried[]> {
     return this.#run(async () => {
-      const outcomes: Retried[] = [];
-      for (const chain of await this.#chains(filter)) {
-        const keys = [...new Set(chain.flatMap((letter) => letter.keys))];
-        const outcome = { origin: chain[0]?.origin ?? '', keys, letters: chain.length };
-        outcomes.push({ ...outcome, refused: await this.#retry(chain, signal) });
-      }
-      return outcomes;
+      const chains = await this.#chains(filter);
+      return await retryChains(chains, async (letters) => await this.#retry(letters, signal));
     });
   }
 
-  /** A chain folded to what it comes to: a later change may have mended what an earlier one was refused for. */
-  async #retry(chain: readonly DeadLetter[], signal: AbortSignal): Promise<Retried['refused']> {
+  /** Folded to what they come to: a later change may have mended what an earlier one was refused for. */
+  async #retry(letters: readonly DeadLetter[], signal: AbortSignal): Promise<Retried['refused']> {
     try {
-      await this.#taking(chain, signal, async (session) => await this.#write(chain, session));
+      await this.#taking(letters, signal, async (session) => await this.#write(letters, session));
       return null;
     } catch (error) {
-      const cause = error instanceof RowsRefused ? error.cause : error;
-      const known = this.#translated(cause);
-      if (
-        !(error instanceof RowsRefused) &&
-        !(known instanceof LockstepError && known.code === 'TARGET_VALUE_UNSUPPORTED')
-      )
-        throw error;
-      const { code, message } = toLockstepError(known);
+      if (!(error instanceof RowsRefused)) throw error;
+      const { code, message } = toLockstepError(this.#translated(error.cause));
       return { code, reason: message };
     }
   }
 
-  async #write(chain: readonly DeadLetter[], session: ClientSession | null): Promise<void> {
-    const changes = chain.map(({ change }) => change);
+  async #write(letters: readonly DeadLetter[], session: ClientSession | null): Promise<void> {
+    const changes = letters.map(({ change }) => change);
     const batch = { changes, checkpoint: null, bytes: 0, copying: new Set<string>(), barrier: null };
     for (const step of stepsOf(batch, this.#destination)) {
       if (step.kind !== 'rows') continue;

@@ -1,5 +1,7 @@
 import {
   chosenChains,
+  inOrder,
+  retryChains,
   type DeadLetter,
   type DeadLetters,
   type LetterFilter,
@@ -40,29 +42,20 @@ class PostgresDeadLetters implements DeadLetters {
   }
 
   async list(filter: LetterFilter, signal: AbortSignal): Promise<readonly DeadLetter[]> {
-    return chosenChains(await this.#letters(signal), filter)
-      .flat()
-      .toSorted((a, b) => Number(a.id) - Number(b.id));
+    return inOrder(chosenChains(await this.#letters(signal), filter).flat());
   }
 
   async retry(filter: LetterFilter, signal: AbortSignal): Promise<readonly Retried[]> {
-    const outcomes: Retried[] = [];
-    for (const chain of chosenChains(await this.#letters(signal), filter)) {
-      const [first] = chain;
-      if (first === undefined) continue;
-      const keys = [...new Set(chain.flatMap((letter) => letter.keys))];
-      const outcome = { origin: first.origin, keys, letters: chain.length };
-      outcomes.push({ ...outcome, refused: await this.#retry(chain, signal) });
-    }
-    return outcomes;
+    const chains = chosenChains(await this.#letters(signal), filter);
+    return await retryChains(chains, async (letters) => await this.#retry(letters, signal));
   }
 
-  /** All of a chain in one transaction, folded to what it comes to: a later change may have mended what an earlier one was refused for. */
-  async #retry(chain: readonly DeadLetter[], signal: AbortSignal): Promise<Retried['refused']> {
+  /** In one transaction, folded to what they come to: a later change may have mended what an earlier one was refused for. */
+  async #retry(letters: readonly DeadLetter[], signal: AbortSignal): Promise<Retried['refused']> {
     const ways = [applyFolded, applyOrdered];
     for (let way = ways.shift(); way !== undefined; way = ways.shift()) {
       try {
-        await this.#moving(chain, signal, way);
+        await this.#moving(letters, signal, way);
         return null;
       } catch (error) {
         if (!isOfRow(error)) throw error;
