@@ -16,12 +16,14 @@ export interface DeadLetter {
   readonly code: string;
   readonly reason: string;
   readonly change: RowChange;
+  /** Whether the table has got other columns or another name since: then the row has a shape that is none any more. */
+  readonly outdated: boolean;
   /** When it was set aside, in milliseconds since 1970. */
   readonly setAsideAtMs: number;
 }
 
 /** A letter on its way to the target. */
-export type NewDeadLetter = Omit<DeadLetter, 'id' | 'setAsideAtMs'>;
+export type NewDeadLetter = Omit<DeadLetter, 'id' | 'setAsideAtMs' | 'outdated'>;
 
 /** Which letters are meant; null means all. */
 export interface LetterFilter {
@@ -100,6 +102,11 @@ export async function retryChains(
   chains: readonly (readonly DeadLetter[])[],
   attempt: (letters: readonly DeadLetter[]) => Promise<Retried['refused']>,
 ): Promise<readonly Retried[]> {
+  const [outdated, current] = [chains.filter(isOutdated), chains.filter((chain) => !isOutdated(chain))];
+  if (outdated.length > 0) {
+    const outcomes = outdated.map((chain) => ({ ...nameOf(chain), refused: shapeIsGone }));
+    return [...outcomes, ...(await retryChains(current, attempt))];
+  }
   if (chains.length === 0) return [];
   const refused = chains.length > TOGETHER ? undefined : await attempt(inOrder(chains.flat()));
   if (refused === null || (refused !== undefined && chains.length === 1))
@@ -107,6 +114,15 @@ export async function retryChains(
   const half = chains.length >> 1;
   const first = await retryChains(chains.slice(0, half), attempt);
   return [...first, ...(await retryChains(chains.slice(half), attempt))];
+}
+
+const shapeIsGone = {
+  code: 'TARGET_SCHEMA',
+  reason: 'the table has other columns or another name since; drop the letters, then change the row at the source',
+};
+
+function isOutdated(chain: readonly DeadLetter[]): boolean {
+  return chain.some(({ outdated }) => outdated);
 }
 
 function nameOf(chain: readonly DeadLetter[]): Omit<Retried, 'refused'> {

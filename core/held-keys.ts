@@ -12,7 +12,9 @@ export type LetterStep =
   | { readonly kind: 'add'; readonly letter: NewDeadLetter }
   /** The table's rows are gone or come anew, and its letters with them. */
   | { readonly kind: 'clear'; readonly origin: string }
-  | { readonly kind: 'rename'; readonly from: string; readonly to: string };
+  | { readonly kind: 'rename'; readonly from: string; readonly to: string }
+  /** The table's rows have another shape or place from here on. */
+  | { readonly kind: 'outdate'; readonly origin: string };
 
 interface HeldTable {
   letters: number;
@@ -174,6 +176,8 @@ export class HeldDraft {
     if (before === null || this.#letters(before.origin) === 0) return;
     if (after === null) return this.#clear(before.origin);
     if (keyShape(before) !== keyShape(after)) throw keyChanges(before);
+    if (shapeOf(before) === shapeOf(after)) return;
+    this.#step({ kind: 'outdate', origin: before.origin });
     if (before.origin !== after.origin) this.#rename(before.origin, after.origin);
   }
 
@@ -184,12 +188,16 @@ export class HeldDraft {
   }
 
   #rename(from: string, to: string): void {
-    const own = this.#own.get(from);
-    const before = own?.anew === true ? undefined : this.#held.tables.get(from);
-    const keys = new Set([...(before?.keys ?? []), ...(own?.keys ?? [])]);
-    this.#own.set(to, { anew: true, letters: this.#letters(from), keys });
+    const keys = new Set([...this.#keysOf(from), ...this.#keysOf(to)]);
+    this.#own.set(to, { anew: true, letters: this.#letters(from) + this.#letters(to), keys });
     this.#own.set(from, { anew: true, letters: 0, keys: new Set() });
     this.#step({ kind: 'rename', from, to });
+  }
+
+  #keysOf(origin: string): readonly string[] {
+    const own = this.#own.get(origin);
+    const before = own?.anew === true ? undefined : this.#held.tables.get(origin);
+    return [...(before?.keys ?? []), ...(own?.keys ?? [])];
   }
 
   #step(step: LetterStep): void {
@@ -225,6 +233,11 @@ function hold(table: HeldTable, { keys }: Pick<DeadLetter, 'keys'>): void {
 function keyShape({ key, columns }: TableSchema): string {
   const indexes = key.length === 0 ? columns.map((_, index) => index) : key;
   return JSON.stringify(indexes.map((index) => columns[index]?.type));
+}
+
+/** What a row of the table looks like in a target, and where it goes. */
+function shapeOf({ database, name, origin, columns }: TableSchema): string {
+  return JSON.stringify([database, name, origin, columns.map(({ name, type }) => [name, type])]);
 }
 
 function tooMany(limit: number, { origin, change }: NewDeadLetter, cause: LockstepError | null): LockstepError {

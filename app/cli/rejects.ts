@@ -91,12 +91,15 @@ function listed(letters: readonly DeadLetter[], lines: (letters: readonly DeadLe
   return { lines: letters.length === 0 ? ['no dead letters'] : lines(letters), result, exit: EXIT.done };
 }
 
-function jsonOf({ id, origin, keys, state, code, reason, change, setAsideAtMs }: DeadLetter, whole: boolean): object {
+function jsonOf(
+  { id, origin, keys, state, code, reason, outdated, change, setAsideAtMs }: DeadLetter,
+  whole: boolean,
+): object {
   const { kind, table, at } = change;
   const rows = { before: rowObject(table, change.before), after: rowObject(table, change.after) };
   const times = { committedAt: instant(at.committedAtMs), setAsideAt: instant(setAsideAtMs) };
   const place = { file: at.file, offset: at.offset, gtid: at.gtid };
-  return { id, table: origin, keys, state, code, reason, kind, ...place, ...times, ...(whole ? rows : {}) };
+  return { id, table: origin, keys, state, code, reason, outdated, kind, ...place, ...times, ...(whole ? rows : {}) };
 }
 
 /** How many there are of each reason, and one line per letter. */

@@ -23,6 +23,7 @@ interface StoredLetter {
   readonly kind: string;
   readonly log: { readonly file: string; readonly offset: number; readonly gtid: string | null };
   readonly change: string | null;
+  readonly outdated: boolean;
   readonly setAsideAt: Date;
 }
 
@@ -76,10 +77,20 @@ export class StoredLetters {
     return letters;
   }
 
-  async #letter({ _id, origin, keys, state, code, reason, change, setAsideAt }: StoredLetter): Promise<DeadLetter> {
+  async #letter({
+    _id,
+    origin,
+    keys,
+    state,
+    code,
+    reason,
+    change,
+    outdated,
+    setAsideAt,
+  }: StoredLetter): Promise<DeadLetter> {
     const text = change ?? (await this.#text(_id));
     const times = { setAsideAtMs: setAsideAt.getTime() };
-    return { id: String(_id.n), origin, keys, state, code, reason, change: readChange(text), ...times };
+    return { id: String(_id.n), origin, keys, state, code, reason, change: readChange(text), outdated, ...times };
   }
 
   async #text(letter: LetterId): Promise<string> {
@@ -98,10 +109,8 @@ export class StoredLetters {
     for (const step of steps) {
       if (step.kind === 'clear') await this.#delete({ ...this.#mine(), origin: step.origin }, session);
       else if (step.kind === 'add') await this.#add(step.letter, (next += 1), session);
-      else {
-        const renamed = { $set: { origin: step.to } };
-        await this.#letters.updateMany({ ...this.#mine(), origin: step.from }, renamed, within(session));
-      }
+      else if (step.kind === 'rename') await this.#set(step.from, { origin: step.to }, session);
+      else await this.#set(step.origin, { outdated: true }, session);
     }
     return moved;
   }
@@ -112,6 +121,10 @@ export class StoredLetters {
     const ids = letters.map(({ id }) => this.#id(Number(id)));
     const gone = await this.#delete({ _id: { $in: ids } }, session);
     if (gone !== ids.length) throw movedMeanwhile(this.#owner);
+  }
+
+  async #set(origin: string, values: Partial<StoredLetter>, session: ClientSession | null): Promise<void> {
+    await this.#letters.updateMany({ ...this.#mine(), origin }, { $set: values }, within(session));
   }
 
   async #move({ version, next }: Head, added: number, session: ClientSession | null): Promise<Head> {
@@ -136,7 +149,7 @@ export class StoredLetters {
     const text = bytes.length <= PIECE_BYTES ? bytes.toString() : null;
     const _id = this.#id(n);
     const words = { origin, keys, state, code, reason, kind: change.kind, log: { file, offset, gtid } };
-    const stored = { _id, ...words, change: text, setAsideAt: new Date() };
+    const stored = { _id, ...words, change: text, outdated: false, setAsideAt: new Date() };
     if (text === null) await this.#addPieces(_id, bytes, session);
     // Outside of a transaction an attempt that failed may have left the letter with this number.
     await this.#letters.replaceOne({ _id }, stored, { ...within(session), upsert: true });

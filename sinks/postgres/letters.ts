@@ -19,7 +19,7 @@ export function createLetters(owner: Owner): string {
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   pipeline text NOT NULL, target text NOT NULL, origin text NOT NULL, keys text[] NOT NULL, state text NOT NULL,
   code text NOT NULL, reason text NOT NULL, kind text NOT NULL, log_file text NOT NULL, log_offset bigint NOT NULL, gtid text,
-  change json NOT NULL, set_aside_at timestamptz NOT NULL DEFAULT now()
+  change json NOT NULL, outdated boolean NOT NULL DEFAULT false, set_aside_at timestamptz NOT NULL DEFAULT now()
 )`;
 }
 
@@ -33,6 +33,8 @@ export function letterStatement(owner: Owner, step: LetterStep): string {
       return `DELETE FROM ${table} WHERE ${mine(owner)} AND origin = ${quoteText(step.origin)}`;
     case 'rename':
       return `UPDATE ${table} SET origin = ${quoteText(step.to)} WHERE ${mine(owner)} AND origin = ${quoteText(step.from)}`;
+    case 'outdate':
+      return `UPDATE ${table} SET outdated = true WHERE ${mine(owner)} AND origin = ${quoteText(step.origin)}`;
     default:
       return unreachable(step);
   }
@@ -58,12 +60,12 @@ export function readHeld(outcome: Outcome | undefined): Pick<DeadLetter, 'origin
 
 /** The letters in order; all of the pipeline, or those with these ids. */
 export function selectLetters(owner: Owner): string {
-  return `SELECT id, origin, array_to_json(keys), state, code, reason, change, extract(epoch FROM set_aside_at) * 1000 FROM ${tableOf(owner)} WHERE ${mine(owner)} ORDER BY id`;
+  return `SELECT id, origin, array_to_json(keys), state, code, reason, change, outdated, extract(epoch FROM set_aside_at) * 1000 FROM ${tableOf(owner)} WHERE ${mine(owner)} ORDER BY id`;
 }
 
 /** The rows of `selectLetters`. */
 export function readLetters(outcome: Outcome | undefined): DeadLetter[] {
-  return (outcome?.rows ?? []).map(([id, origin, keys, state, code, reason, change, at]) => ({
+  return (outcome?.rows ?? []).map(([id, origin, keys, state, code, reason, change, outdated, at]) => ({
     id: id ?? '',
     origin: origin ?? '',
     keys: keysOf(keys),
@@ -71,6 +73,7 @@ export function readLetters(outcome: Outcome | undefined): DeadLetter[] {
     code: code ?? '',
     reason: reason ?? '',
     change: readChange(change ?? ''),
+    outdated: outdated === 't',
     setAsideAtMs: Math.floor(Number(at)),
   }));
 }

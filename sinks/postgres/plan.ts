@@ -53,7 +53,7 @@ function planTable(
     columns: table.columns.map((column, index) =>
       planColumn(column, existing, facts, table.key.includes(index) ? null : policies),
     ),
-    notes: [...nameNotes(table, all), ...tableNotes(table, existing, facts)],
+    notes: [...nameNotes(table, all), ...tableNotes(table, existing, facts), ...nulNotes(table, policies)],
   };
 }
 
@@ -91,6 +91,14 @@ function tableNotes(table: TableSchema, existing: ExistingTable | null, facts: S
 }
 
 const nulKinds = new Set<Column['type']['kind']>(['char', 'varchar', 'text', 'json']);
+
+/** Where U+0000 is not changed by policy: its columns, in one sentence. */
+function nulNotes({ columns, key }: TableSchema, { nulCharacters }: ValuePolicies): string[] {
+  const names = columns
+    .filter(({ type }, index) => nulKinds.has(type.kind) && (nulCharacters === 'dead-letter' || key.includes(index)))
+    .map(({ name }) => name);
+  return names.length === 0 ? [] : [`A row with U+0000 in ${names.join(', ')} is refused.`];
+}
 
 /** `policies` is null for a key column, which none changes. */
 function planColumn(

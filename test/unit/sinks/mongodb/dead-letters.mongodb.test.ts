@@ -6,6 +6,7 @@ import { valuesOf } from '../../../../core/row.ts';
 import type { TableSchema } from '../../../../core/table.ts';
 import { openDeadLetters } from '../../../../sinks/mongodb/dead-letters.ts';
 import {
+  alter,
   batch,
   column,
   copy,
@@ -202,4 +203,15 @@ it('forgets the letters of a table that is emptied, and stops at the limit', asy
   await apply(s.target, [truncate(t), insert(t, [1, 'a']), insert(t, [3, 'bad'])], '2');
   expect(await s.rows()).toEqual(['1 a']);
   expect(await s.letters()).toEqual([['3', 'refused', 'insert']]);
+});
+
+it('does not retry rows of a shape that the table has no longer, and goes on holding their keys', async () => {
+  const t = simple();
+  const s = await scene(t);
+  await apply(s.target, [insert(t, [1, 'bad']), insert(t, [2, 'a'])], '1');
+  const wider = table(t.name, [...t.columns, column('more', text)], ['id']);
+  await apply(s.target, [alter(t, wider), update(wider, [1, 'bad', null], [1, 'good', 'x'])], '2');
+  expect(await s.rows()).toEqual(['2 a']);
+  expect(await s.retry()).toEqual(['TARGET_SCHEMA']);
+  expect(await s.letters()).toHaveLength(2);
 });

@@ -8,6 +8,7 @@ import type { TableSchema } from '../../../../core/table.ts';
 import { postgres } from '../../../../sinks/postgres/index.ts';
 import { openDeadLetters } from '../../../../sinks/postgres/dead-letters.ts';
 import {
+  alter,
   batch,
   column,
   copy,
@@ -298,3 +299,17 @@ function changeOf(t: TableSchema, rows: Map<number, string>, { id, to, v, kind }
   rows.set(target, v);
   return update(t, [id, before], [target, v]);
 }
+
+it('does not retry rows of a shape that the table has no longer, and goes on holding their keys', async () => {
+  await using s = await scene();
+  await apply(s.target, insert(s.t, [1, 'bad']), insert(s.t, [2, 'a']));
+  const wider = table(s.t.name, [...s.t.columns, column('more', text)], ['id']);
+  await apply(s.target, alter(s.t, wider), update(wider, [1, 'bad', null], [1, 'good', 'x']));
+  await apply(s.target, update(wider, [2, 'a', null], [2, 'b', 'y']));
+  expect(await db.rows(wider)).toEqual([['2', 'b', 'y']]);
+  expect(await s.retry()).toEqual(['TARGET_SCHEMA']);
+  expect(await s.letters()).toHaveLength(2);
+  const narrow = table(s.t.name, wider.columns, ['v']);
+  const error = await failure(apply(s.target, alter(wider, narrow)));
+  expect([error.code, error.message]).toEqual(['TARGET_DEAD_LETTERS', expect.stringContaining('key')]);
+});
