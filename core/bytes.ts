@@ -36,6 +36,30 @@ export class Bytes {
     this.buffer[this.length++] = value;
   }
 
+  /** A signed number in two bytes, the most significant one first. */
+  int16(value: number): void {
+    this.reserve(2);
+    this.buffer[this.length] = value >> 8;
+    this.buffer[this.length + 1] = value;
+    this.length += 2;
+  }
+
+  /** A number's low 32 bits, the most significant byte first. */
+  int32(value: number): void {
+    this.reserve(4);
+    this.putInt32(this.length, value);
+    this.length += 4;
+  }
+
+  /** The same over what was written at `at`. */
+  putInt32(at: number, value: number): void {
+    const { buffer } = this;
+    buffer[at] = value >> 24;
+    buffer[at + 1] = value >> 16;
+    buffer[at + 2] = value >> 8;
+    buffer[at + 3] = value;
+  }
+
   /** `from[start, end)`. */
   copy(from: Uint8Array, start: number, end: number): void {
     const count = end - start;

@@ -1,7 +1,7 @@
 import { Bytes } from '../../core/bytes.ts';
 import { unreachable } from '../../core/errors.ts';
 import type { Column } from '../../core/table.ts';
-import { daysOf, fractionOf, microsOfTime, secondsOf } from './calendar.ts';
+import { daysOf, fractionOf, microsOfTime, secondsOf } from '../../core/date-text.ts';
 import { writeDecimal, writeDecimalText } from './decimal.ts';
 import { AvroWriter } from './writer.ts';
 

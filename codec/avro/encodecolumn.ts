@@ -3,7 +3,7 @@ import type { Row, Value } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import { isNullAt, printAt, valueAt } from '../../core/row.ts';
 import type { Column, ColumnType } from '../../core/table.ts';
-import { daysOf, fractionOf, microsOfTime, secondsOf } from './calendar.ts';
+import { daysOf, fractionOf, microsOfTime, secondsOf } from '../../core/date-text.ts';
 import { writeDecimal, writeDecimalText } from './decimal.ts';
 import type { AvroWriter } from './writer.ts';
 

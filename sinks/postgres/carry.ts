@@ -1,5 +1,6 @@
 import type { Bytes } from '../../core/bytes.ts';
 import type { ColumnType } from '../../core/table.ts';
+import { hasNoEscapedNul } from './nul.ts';
 
 /**
  * Makes a value that was printed as text from `from` to the end of `out` into a field of COPY's text format. False where that takes
@@ -80,15 +81,11 @@ function insertEscapes(out: Bytes, from: number, count: number): void {
   out.length = length + count;
 }
 
-/** jsonb has no U+0000; whether `\u0000` means it is for the encoder to say. */
 const json: Carry = (out, from) => {
+  if (!hasNoEscapedNul(out, from)) return false;
   const { buffer, length } = out;
   let count = 0;
-  for (let i = from; i < length; i += 1) {
-    if (buffer[i] !== BACKSLASH) continue;
-    if (buffer[i + 1] === 0x75 && buffer[i + 2] === ZERO && buffer[i + 3] === ZERO) return false;
-    count += 1;
-  }
+  for (let i = from; i < length; i += 1) if (buffer[i] === BACKSLASH) count += 1;
   if (count > 0) insertEscapes(out, from, count);
   return true;
 };

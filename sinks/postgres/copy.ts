@@ -1,106 +1,80 @@
 import { Bytes } from '../../core/bytes.ts';
 import type { Row, RowChange } from '../../core/contracts.ts';
-import { PackedRow, valueAt } from '../../core/row.ts';
 import type { OnChanged } from '../../core/value-policy.ts';
 import { type Field, type TableWriter, refusal, rowOf } from './writer.ts';
+
+/** What a staged row is for: its key is deleted, it is inserted or replaces the row of its key, or it replaces that row if it is there. */
+export type Operation = 'd' | 'u' | 'x';
+
+/** How rows lie in what COPY reads. */
+export interface CopyFormat {
+  /** What the statement ends with. */
+  readonly clause: string;
+  begin(out: Bytes): void;
+  /** Appends a row, of a delete the key alone. Without an operation (`''`) it goes straight into its table. Errors: as of `Encoder`. */
+  row(out: Bytes, fields: readonly Field[], row: Row, operation: Operation | '', onChanged?: OnChanged): void;
+  end(out: Bytes): void;
+}
 
 /** A piece is sent when it has about this size, so that it costs little beside its bytes. */
 const PIECE_BYTES = 256 * 1024;
 /** Room for the row that goes beyond it; a longer one makes the piece grow. */
 const SLACK_BYTES = 16 * 1024;
 
-const TAB = 0x09;
-const NEWLINE = 0x0a;
-
-/** COPY text of whole rows, for `writer.copy`. */
+/** Whole rows, for `writer.copy`. */
 export function* copyRows(writer: TableWriter, changes: Iterable<RowChange>, onChanged?: OnChanged): Generator<Buffer> {
-  const out = new Pieces();
-  for (const change of changes) {
-    appendRow(out.bytes, writer, rowOf(change), change, onChanged);
-    if (out.isFull) yield out.take();
-  }
-  yield out.take();
+  const out = new Pieces(writer, onChanged);
+  yield* out.rows(changes, '');
+  yield out.last();
 }
 
-/** COPY text for `writer.stage`; `deletes` have their key columns only. */
+/** Rows for `writer.stage`. */
 export function* stageRows(
   writer: TableWriter,
   changes: Record<'deletes' | 'upserts' | 'updates', Iterable<RowChange>>,
   onChanged?: OnChanged,
 ): Generator<Buffer> {
-  const out = new Pieces();
-  for (const change of changes.deletes) {
-    appendKey(out.bytes, writer, change.before ?? rowOf(change), change);
-    if (out.isFull) yield out.take();
-  }
-  for (const [operation, rows] of [
-    ['u\t', changes.upserts],
-    ['x\t', changes.updates],
-  ] as const) {
-    for (const change of rows) {
-      out.bytes.ascii(operation);
-      appendRow(out.bytes, writer, rowOf(change), change, onChanged);
-      if (out.isFull) yield out.take();
-    }
-  }
-  yield out.take();
+  const out = new Pieces(writer, onChanged);
+  yield* out.rows(changes.deletes, 'd');
+  yield* out.rows(changes.upserts, 'u');
+  yield* out.rows(changes.updates, 'x');
+  yield out.last();
 }
 
-/** Text in pieces: a piece that was taken is the socket's, and the next one has a buffer of its own. */
+/** Rows in pieces: a piece that was handed on is the socket's, and the next one has a buffer of its own. */
 class Pieces {
-  bytes = new Bytes(PIECE_BYTES + SLACK_BYTES);
+  readonly #writer: TableWriter;
+  readonly #onChanged: OnChanged | undefined;
+  #bytes = new Bytes(PIECE_BYTES + SLACK_BYTES);
 
-  get isFull(): boolean {
-    return this.bytes.length >= PIECE_BYTES;
+  constructor(writer: TableWriter, onChanged: OnChanged | undefined) {
+    this.#writer = writer;
+    this.#onChanged = onChanged;
+    writer.format.begin(this.#bytes);
   }
 
-  take(): Buffer {
-    const { buffer, length } = this.bytes;
-    this.bytes = new Bytes(PIECE_BYTES + SLACK_BYTES);
+  *rows(changes: Iterable<RowChange>, operation: Operation | ''): Generator<Buffer> {
+    const { format, fields } = this.#writer;
+    for (const change of changes) {
+      const row = operation === 'd' ? (change.before ?? rowOf(change)) : rowOf(change);
+      try {
+        format.row(this.#bytes, fields, row, operation, operation === 'd' ? undefined : this.#onChanged);
+      } catch (error) {
+        throw refusal(this.#writer, change, error);
+      }
+      if (this.#bytes.length < PIECE_BYTES) continue;
+      yield this.#piece();
+      this.#bytes = new Bytes(PIECE_BYTES + SLACK_BYTES);
+    }
+  }
+
+  last(): Buffer {
+    this.#writer.format.end(this.#bytes);
+    return this.#piece();
+  }
+
+  #piece(): Buffer {
+    const { buffer, length } = this.#bytes;
     return buffer.subarray(0, length);
   }
-}
-
-function appendRow(out: Bytes, writer: TableWriter, row: Row, change: RowChange, onChanged?: OnChanged): void {
-  const { fields } = writer;
-  try {
-    for (let n = 0; n < fields.length; n += 1) {
-      const field = fields[n];
-      if (field === undefined) continue;
-      if (n > 0) out.byte(TAB);
-      appendField(out, field, row, onChanged);
-    }
-  } catch (error) {
-    throw refusal(writer, change, error);
-  }
-  out.byte(NEWLINE);
-}
-
-function appendKey(out: Bytes, writer: TableWriter, row: Row, change: RowChange): void {
-  out.ascii('d');
-  try {
-    for (const field of writer.fields) {
-      out.byte(TAB);
-      if (field.key) appendField(out, field, row);
-      else out.ascii('\\N');
-    }
-  } catch (error) {
-    throw refusal(writer, change, error);
-  }
-  out.byte(NEWLINE);
-}
-
-/** From the row's bytes where the column can be printed and needs nothing but escapes; else by way of its value. */
-function appendField(out: Bytes, field: Field, row: Row, onChanged?: OnChanged): void {
-  const { index, carry } = field;
-  if (carry !== null && row instanceof PackedRow) {
-    const from = out.length;
-    if (row.isNull(index)) {
-      out.ascii('\\N');
-      return;
-    }
-    if (row.print(index, out) && carry(out, from)) return;
-    out.length = from;
-  }
-  out.text(field.copy(valueAt(row, index), onChanged));
 }

@@ -12,11 +12,13 @@ import { quoteText } from './sql.ts';
 
 /**
  * How one column's values are written. `copy` gives a field of COPY's text format, `literal` an SQL constant whose type the
- * statement decides. Both throw TARGET_VALUE_UNSUPPORTED, naming table and column, for what PostgreSQL cannot hold.
+ * statement decides. All throw TARGET_VALUE_UNSUPPORTED, naming table and column, for what PostgreSQL cannot hold.
  */
 export interface Encoder {
   readonly copy: (value: Value, onChanged?: OnChanged) => string;
   readonly literal: (value: Value, onChanged?: OnChanged) => string;
+  /** As the type's input function takes it; null is NULL. */
+  readonly input: (value: Value, onChanged?: OnChanged) => string | null;
 }
 
 /** A value as PostgreSQL's input function takes it, before any escaping; null is NULL. */
@@ -39,11 +41,12 @@ interface Rules {
 export function encoder(table: TableSchema, column: Column, type: string, policies = defaultPolicies): Encoder {
   const rules = rulesOf(table, column, policies);
   const print = printer(column, type, rules);
+  const input: Encoder['input'] = (value, onChanged) => (value === null ? null : print(value, onChanged));
   const literal: Encoder['literal'] = (value, onChanged) => {
-    const printed = value === null ? null : print(value, onChanged);
+    const printed = input(value, onChanged);
     return printed === null ? 'NULL' : quoteText(printed);
   };
-  return { copy: copyField(column, type, print, rules), literal };
+  return { copy: copyField(column, type, print, rules), literal, input };
 }
 
 /** Keys are never changed: two of them could become one. Nor are labels, which the column's CHECK names. */

@@ -5,11 +5,18 @@ import type { TableSchema } from '../../core/table.ts';
 import { defaultPolicies, type OnChanged } from '../../core/value-policy.ts';
 import type { ExistingTable } from './catalog.ts';
 import { type Carry, carryOf } from './carry.ts';
+import { binaryFormat } from './copy-binary.ts';
+import { textFormat } from './copy-text.ts';
+import type { CopyFormat } from './copy.ts';
 import { type Encoder, encoder } from './encode.ts';
+import { type Send, sendOf } from './send.ts';
 import { keyNames, quoteName, quoteNames, quoteTable } from './sql.ts';
+import { targetType } from './types.ts';
 
 /** One column of a table as it is written. */
 export interface Field extends Encoder {
+  /** How it becomes a field of COPY's binary format; null where it goes as text only. */
+  readonly send: Send | null;
   /** How its text becomes a field of COPY; null where only its value can. */
   readonly carry: Carry | null;
   /** Where the value is in a row. */
@@ -23,6 +30,8 @@ export interface TableWriter {
   readonly table: TableSchema;
   readonly fields: readonly Field[];
   readonly keys: readonly Field[];
+  /** Binary where every column can go so, and text else. */
+  readonly format: CopyFormat;
   readonly insert: string;
   readonly conflict: string;
   /** COPY straight into the table. */
@@ -45,9 +54,11 @@ export function tableWriter(table: TableSchema, existing: ExistingTable, policie
   const fields = table.columns.flatMap((column, index): Field[] => {
     const has = existing.columns.get(column.name);
     if (has === undefined || has.generated) return [];
+    const encode = encoder(table, column, has.type, policies);
     return [
       {
-        ...encoder(table, column, has.type, policies),
+        ...encode,
+        send: has.type === targetType(column.type, null) ? sendOf(column.type, encode) : null,
         carry: carryOf(column.type.kind),
         index,
         name: quoteName(column.name),
@@ -58,15 +69,17 @@ export function tableWriter(table: TableSchema, existing: ExistingTable, policie
   const keys = table.key.flatMap((index) => fields.filter((field) => field.index === index));
   const names = fields.map(({ name }) => name).join(', ');
   const target = quoteTable(table);
+  const format = fields.every(({ send }) => send !== null) ? binaryFormat : textFormat;
   const conflict = keys.length === 0 ? '' : onConflict(fields, keys);
   return {
     table,
     fields,
     keys,
+    format,
     insert: `INSERT INTO ${target} (${names}) OVERRIDING SYSTEM VALUE VALUES `,
     conflict,
-    copy: `COPY ${target} (${names}) FROM STDIN`,
-    stage: keys.length === 0 ? null : stage(table, fields, keys, conflict),
+    copy: `COPY ${target} (${names}) FROM STDIN${format.clause}`,
+    stage: keys.length === 0 ? null : stage(table, fields, keys, conflict, format),
   };
 }
 
@@ -77,7 +90,13 @@ function onConflict(fields: readonly Field[], keys: readonly Field[]): string {
 }
 
 /** Its columns are numbered, so that no name of the table can clash with `op`. */
-function stage(table: TableSchema, fields: readonly Field[], keys: readonly Field[], conflict: string): Stage {
+function stage(
+  table: TableSchema,
+  fields: readonly Field[],
+  keys: readonly Field[],
+  conflict: string,
+  format: CopyFormat,
+): Stage {
   const target = quoteTable(table);
   const bare = `lockstep_${table.fingerprint}`;
   const name = `pg_temp.${quoteName(bare)}`;
@@ -89,7 +108,7 @@ function stage(table: TableSchema, fields: readonly Field[], keys: readonly Fiel
   return {
     name,
     create: `CREATE TEMP TABLE IF NOT EXISTS ${quoteName(bare)} ON COMMIT DELETE ROWS AS SELECT 'u'::"char" AS op, ${columns} FROM ${target} WITH NO DATA`,
-    copy: `COPY ${name} (op, ${places}) FROM STDIN`,
+    copy: `COPY ${name} (op, ${places}) FROM STDIN${format.clause}`,
     deletes: `DELETE FROM ${target} t USING ${name} s WHERE s.op = 'd' AND ${same}`,
     upserts: `INSERT INTO ${target} (${fields.map((field) => field.name).join(', ')}) OVERRIDING SYSTEM VALUE SELECT ${places} FROM ${name} WHERE op = 'u'${conflict}`,
     updates:
