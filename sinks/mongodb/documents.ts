@@ -24,6 +24,8 @@ export interface Documents {
   values(row: Row): Document;
   /** Finds documents with exactly these values in all columns. */
   matching(row: Row): Document;
+  /** One column's value as its field holds it. */
+  convert(index: number, value: Value): unknown;
 }
 
 const compiled = new WeakMap<TableSchema, Documents>();
@@ -56,6 +58,7 @@ function compile(table: TableSchema): Documents {
       ? (row) => fillMap(new Map(), row, fields, converts)
       : (row) => fillObject({}, row, fields, converts),
     matching: (row) => matchAll(row, fields, converts),
+    convert: (index, value) => (value === null ? null : (converts[index]?.(value) ?? null)),
   };
 }
 
@@ -78,11 +81,20 @@ function fillMap(document: Map<string, unknown>, row: Row, fields: Fields, conve
   return document;
 }
 
+/** Whether a query can name the field as it is. */
+export function isPlainName(name: string): boolean {
+  return !/^\$|\./.test(name) && !needsMap(name);
+}
+
+export function columnName({ columns }: TableSchema, index: number): string {
+  return columns[index]?.name ?? '';
+}
+
 function matchAll(row: Row, fields: Fields, converts: readonly Convert[]): Document {
   return {
     $and: fields.map(([name, index]) => {
       const value = convertAt(row, index, converts);
-      if (!/^\$|\./.test(name) && !needsMap(name)) return { [name]: { $eq: value } };
+      if (isPlainName(name)) return { [name]: { $eq: value } };
       const field = { $ifNull: [{ $getField: { field: { $literal: name }, input: '$$ROOT' } }, null] };
       return { $expr: { $eq: [field, { $literal: value }] } };
     }),

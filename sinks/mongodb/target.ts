@@ -1,10 +1,12 @@
-import type { Batch, Change, Checkpoint, Lane, Target } from '../../core/contracts.ts';
+import type { ClientSession } from 'mongodb';
+import type { Batch, Cascade, Change, Checkpoint, Lane, Target } from '../../core/contracts.ts';
 import type { TargetOptions } from '../../core/plugin.ts';
 import { untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { endAbandoned } from './abandoned.ts';
 import { Checkpoints, collectionName, type Move } from './checkpoints.ts';
-import { type Chunk, chunksOf } from './chunks.ts';
+import { type CascadeWrite, expand } from './cascade.ts';
+import { type Chunk, chunksOf, isSmall } from './chunks.ts';
 import { appNameOf, connect, type Connection } from './connect.ts';
 import { type Destination, destinations } from './destination.ts';
 import { isDuplicateKey, targetError } from './errors.ts';
@@ -12,7 +14,7 @@ import { type Step, stepsOf } from './fold.ts';
 import { checkNames } from './names.ts';
 import { applySchemaChange, createCollection, stepName, truncate } from './schema.ts';
 import { inTransaction } from './transaction.ts';
-import { type Expect, hasInserts, writeInside, writeOutside } from './writes.ts';
+import { type Expect, hasInserts, writeCascade, writeInside, writeOutside } from './writes.ts';
 
 /** Connects. Errors: TARGET_UNREACHABLE, TARGET_HOST_UNKNOWN, TARGET_AUTH, CONFIG_INVALID. */
 export async function openTarget(options: TargetOptions): Promise<Target> {
@@ -24,6 +26,12 @@ export async function openTarget(options: TargetOptions): Promise<Target> {
 
 /** How many transactions of one lane are under way at once where their order does not matter. */
 const inFlight = 3;
+
+/** How many documents of a cascade are written in one transaction. */
+const cascadesAtOnce = 1_000;
+
+/** Says that a cascade goes beyond one transaction. */
+class TooMany extends Error {}
 
 /**
  * Rows as documents. On a replica set every row is written in a transaction that also proves that the lane is still this process's (G8): a
@@ -78,6 +86,7 @@ class MongoTarget implements Target {
       const all = stepsOf(batch, this.#destination);
       // A copy's truncate belongs to the rows that come with it, and so is done again with them.
       const steps = lane.kind === 'copy' ? all : this.#ahead(lane.name, all);
+      if (batch.checkpoint !== null && (await this.#atOnce(lane.name, steps, batch, batch.checkpoint, signal))) return;
       const last = await this.#applyBut(lane.name, steps, batch.bytes, batch.checkpoint !== null, signal);
       if (batch.checkpoint !== null) await this.#finish(lane.name, last, batch.checkpoint, signal);
     });
@@ -87,6 +96,53 @@ class MongoTarget implements Target {
   #ahead(lane: string, steps: readonly Step[]): readonly Step[] {
     const done = this.#checkpoints.step(lane);
     return done === null ? steps : steps.slice(steps.findLastIndex((step) => stepName(step) === done) + 1);
+  }
+
+  /** Does all steps in one transaction where cascades are among them and they are few; false where they are not. */
+  async #atOnce(
+    lane: string,
+    steps: readonly Step[],
+    { bytes }: Batch,
+    checkpoint: Checkpoint,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (!this.#connection.transactions || !isSmall(steps, bytes)) return false;
+    const move = this.#checkpoints.move(lane, checkpoint);
+    const work = async (session: ClientSession): Promise<void> => {
+      await this.#checkpoints.write(move, session);
+      for (const step of steps) {
+        if (step.kind === 'rows') await writeInside(session, step.segment, 'any');
+        if (step.kind !== 'cascade') continue;
+        const writes = await expand(step.change, this.#destination, session);
+        if (writes.length > cascadesAtOnce) throw new TooMany();
+        await writeCascade(session, writes);
+      }
+    };
+    try {
+      await inTransaction(this.#connection.client, work, signal);
+    } catch (error) {
+      if (error instanceof TooMany) return false;
+      throw error;
+    }
+    this.#checkpoints.moved(move);
+    return true;
+  }
+
+  /** Those farthest from the cause first: what is left of it when it is interrupted is found again (G1). */
+  async #cascade(lane: string, change: Cascade, signal: AbortSignal): Promise<void> {
+    const { transactions, client } = this.#connection;
+    if (!transactions || !this.#checkpoints.isHeld(lane)) await this.#checkpoints.claim(lane);
+    const writes = await expand(change, this.#destination, null);
+    for (let at = 0; at < writes.length; at += cascadesAtOnce) {
+      const some: readonly CascadeWrite[] = writes.slice(at, at + cascadesAtOnce);
+      signal.throwIfAborted();
+      const inside = async (session: ClientSession): Promise<void> => {
+        await this.#checkpoints.verify(lane, session);
+        await writeCascade(session, some);
+      };
+      if (transactions) await inTransaction(client, inside, signal);
+      else await writeCascade(null, some);
+    }
   }
 
   /** Applies the steps, but leaves the last chunk for the checkpoint's transaction where there is one to come. */
@@ -104,6 +160,10 @@ class MongoTarget implements Target {
         const last = keep && index === steps.length - 1 ? chunks.pop() : undefined;
         await this.#writeChunks(lane, chunks, signal);
         if (last !== undefined) return last;
+        continue;
+      }
+      if (step.kind === 'cascade') {
+        await this.#cascade(lane, step.change, signal);
         continue;
       }
       await this.#checkpoints.claim(lane);

@@ -1,5 +1,6 @@
 import { type AnyBulkWriteOperation, type ClientSession, type Document, MongoBulkWriteError } from 'mongodb';
 import { LockstepError } from '../../core/errors.ts';
+import { cascadeOperations, type CascadeWrite } from './cascade.ts';
 import type { Chunk } from './chunks.ts';
 import type { Destination } from './destination.ts';
 import { isDuplicateKey, writeErrorsOf } from './errors.ts';
@@ -44,6 +45,18 @@ export async function writeOutside(chunk: Chunk): Promise<void> {
     }
   }
   await writeUnkeyed(chunk.unkeyed, {});
+}
+
+/** Writes what a cascade comes to, in its order; `session` is null on a server without transactions. */
+export async function writeCascade(session: ClientSession | null, writes: readonly CascadeWrite[]): Promise<void> {
+  const options = session === null ? {} : { session };
+  for (let at = 0; at < writes.length;) {
+    const { to } = writes[at] ?? {};
+    const end = writes.findIndex((write, i) => i > at && write.to.place !== to?.place);
+    const run = writes.slice(at, end < 0 ? undefined : end);
+    await to?.collection.bulkWrite(run.flatMap(cascadeOperations), { ...options, ordered: true });
+    at += run.length;
+  }
 }
 
 /** Errors: TARGET_ROW_REFUSED where a row that should be there is not: the collection is not what the table was (G5). */

@@ -4,6 +4,7 @@ import { type TableSchema, qualifiedName } from '../../core/table.ts';
 import { isRowChange } from '../../core/transform.ts';
 import { type Found, type SchemaChange, alterStatements } from './alter.ts';
 import { type ServerFacts, placeKey, readTables, selectTables } from './catalog.ts';
+import { applyCascade } from './cascade.ts';
 import { copyRows, stageRows } from './copy.ts';
 import { Folded, keyOf } from './fold.ts';
 import { quoteTable } from './sql.ts';
@@ -160,6 +161,8 @@ async function applyOther(work: Work, change: Exclude<Change, RowChange>): Promi
   switch (change.kind) {
     case 'marker':
       return;
+    case 'cascade':
+      return applyCascade({ ...work, writer: (table) => writerOf(work, table) }, change);
     case 'truncate':
       return truncate(work, change.table);
     case 'schema':
