@@ -11,7 +11,10 @@ import type {
   TargetPlugin,
   WholeTableChange,
 } from '../core/plugin.ts';
+import type { ForeignKey } from '../core/foreign-key.ts';
+import { keyWarnings } from '../core/key-warnings.ts';
 import type { Progress } from '../core/progress.ts';
+import { Transforms } from '../core/transform.ts';
 import type { TableSchema } from '../core/table.ts';
 import type { Config } from './config/load.ts';
 import { describeUrl } from './config/redact.ts';
@@ -133,6 +136,17 @@ export async function unmatchedTransforms(
   if (items.length === 0) return [];
   const { transformSchema, unmatched } = await import('../transforms/registry.ts');
   return unmatched(transformSchema.array().parse(items), tables);
+}
+
+/** What of a target's transforms is worth knowing: patterns without a match, and what stands in the way of foreign keys. */
+export async function transformWarnings(
+  config: Config,
+  target: string,
+  tables: readonly TableSchema[],
+  keys: readonly ForeignKey[],
+): Promise<readonly string[]> {
+  const transforms = new Transforms(await transformsOf(config, target));
+  return [...(await unmatchedTransforms(config, target, tables)), ...keyWarnings(transforms, keys)];
 }
 
 function kafkaLabel({ via }: Config): string {
