@@ -36,12 +36,13 @@ export class Newcomers {
     let last: TableSchema | null = null;
     for await (const batch of batches) {
       for (const change of batch.changes) {
-        const table = neededBy(change);
-        if (table === null || table === last) continue;
-        last = table;
-        if (this.#seen.has(last)) continue;
-        await this.#prepare(last, signal);
-        this.#seen.add(last);
+        for (const table of neededBy(change)) {
+          if (table === last) continue;
+          last = table;
+          if (this.#seen.has(last)) continue;
+          await this.#prepare(last, signal);
+          this.#seen.add(last);
+        }
       }
       yield batch;
     }
@@ -57,8 +58,16 @@ export class Newcomers {
   }
 }
 
-/** The table that must be there for the change; null where it makes one itself or needs none. */
-function neededBy(change: Change): TableSchema | null {
-  if (change.kind === 'marker') return null;
-  return change.kind === 'schema' ? change.before : change.table;
+/** The tables that must be there for the change; none where it makes one itself or needs none. */
+function neededBy(change: Change): readonly TableSchema[] {
+  switch (change.kind) {
+    case 'marker':
+      return [];
+    case 'schema':
+      return change.before === null ? [] : [change.before];
+    case 'cascade':
+      return [change.table, ...change.keys.map(({ child }) => child)];
+    default:
+      return [change.table];
+  }
 }

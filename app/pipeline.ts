@@ -4,6 +4,7 @@ import type { GatherLimits } from '../core/gather.ts';
 import { runLoop } from '../core/loop.ts';
 import { Progress } from '../core/progress.ts';
 import { untilAborted } from '../core/signals.ts';
+import type { ForeignKey } from '../core/foreign-key.ts';
 import type { TableSchema } from '../core/table.ts';
 import { Transforms } from '../core/transform.ts';
 import type { Config } from './config/load.ts';
@@ -15,7 +16,7 @@ import {
   sourceEnd,
   targetEnd,
   transformsOf,
-  unmatchedPatterns,
+  targetWarnings,
   type SharedRegistry,
   type SourceEnd,
   type TargetEnd,
@@ -38,7 +39,7 @@ export interface PipelineRun {
   readonly progress: Progress;
   openTransforms(): Promise<Transforms>;
   /** Sentences about what is probably a mistake, known once the tables are. */
-  warnings(tables: readonly TableSchema[]): Promise<readonly string[]>;
+  warnings(tables: readonly TableSchema[], keys: readonly ForeignKey[]): Promise<readonly string[]>;
 }
 
 export interface Attempt {
@@ -114,7 +115,7 @@ function toTarget(config: Config, target: string, schemas: SharedRegistry | null
     progress: aim.progress,
     openTransforms: async () => new Transforms(await transformsOf(config, target)),
     // Topics come into being one by one, so what matches none of them yet may be right.
-    warnings: async (tables) => (direct ? await unmatchedPatterns(config, target, tables) : []),
+    warnings: async (tables, keys) => (direct ? await targetWarnings(config, target, tables, keys) : []),
   };
 }
 
@@ -147,7 +148,8 @@ function watched(source: Source, run: PipelineRun, { onWarnings }: Attempt, newc
     async tables(signal) {
       const tables = await source.tables(signal);
       newcomers?.known(tables);
-      const warnings = await run.warnings(tables);
+      const { keys, warnings: ofSource } = (await source.foreignKeys?.(signal)) ?? { keys: [], warnings: [] };
+      const warnings = [...ofSource, ...(await run.warnings(tables, keys))];
       if (warnings.length > 0) onWarnings(warnings);
       return tables;
     },

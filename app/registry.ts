@@ -12,6 +12,8 @@ import type {
   TargetPlugin,
   WholeTableChange,
 } from '../core/plugin.ts';
+import type { ForeignKey } from '../core/foreign-key.ts';
+import { keyWarnings } from '../core/key-warnings.ts';
 import type { Progress } from '../core/progress.ts';
 import type { TableSchema } from '../core/table.ts';
 import { Transforms } from '../core/transform.ts';
@@ -130,7 +132,7 @@ export async function transformsOf(config: Config, target: string): Promise<read
 }
 
 /** Patterns of a target's transforms and policies that match nothing in these tables: nearly always a typing mistake. */
-export async function unmatchedPatterns(
+async function unmatchedPatterns(
   config: Config,
   target: string,
   tables: readonly TableSchema[],
@@ -144,6 +146,17 @@ export async function unmatchedPatterns(
   const carried = new Transforms(await transformsOf(config, target));
   const named = tables.map((table) => carried.table(table)).filter((table) => table !== null);
   return [...unmatched(parsed, tables), ...unmatchedPolicies(settings.values, named)];
+}
+
+/** What of a target's settings is worth knowing: patterns without a match, and what stands in the way of foreign keys. */
+export async function targetWarnings(
+  config: Config,
+  target: string,
+  tables: readonly TableSchema[],
+  keys: readonly ForeignKey[],
+): Promise<readonly string[]> {
+  const transforms = new Transforms(await transformsOf(config, target));
+  return [...(await unmatchedPatterns(config, target, tables)), ...keyWarnings(transforms, keys)];
 }
 
 function kafkaLabel({ via }: Config): string {

@@ -1,4 +1,5 @@
-import type { Row, Values } from './row.ts';
+import type { ForeignKey } from './foreign-key.ts';
+import type { Row, Value, Values } from './row.ts';
 import type { TableSchema } from './table.ts';
 
 export type { Row, Value, Values } from './row.ts';
@@ -38,8 +39,30 @@ export type RowChange =
       readonly at: Moment;
     };
 
+/**
+ * Rows that a foreign key changed at the source and that it did not log: those of `table` that refer to what is gone or has another key now. It
+ * stands behind the change that caused it. A target finds the rows among its own, and goes on from them along `keys`.
+ */
+export interface Cascade {
+  readonly kind: 'cascade';
+  readonly table: TableSchema;
+  /** Indexes into the table's columns. */
+  readonly columns: readonly number[];
+  /** All of them deletes, or none. */
+  readonly rows: readonly Referring[];
+  /** Every key that may be followed from here on; the same array for as long as they are the same. */
+  readonly keys: readonly ForeignKey[];
+  readonly at: Moment;
+}
+/** Rows whose columns equal `before`, none of which is NULL, are deleted, or get `after` in these columns. */
+export interface Referring {
+  readonly before: Values;
+  readonly after: Values | null;
+}
+
 export type Change =
   | RowChange
+  | Cascade
   | { readonly kind: 'truncate'; readonly table: TableSchema; readonly at: Moment }
   | {
       readonly kind: 'schema';
@@ -92,6 +115,10 @@ export interface Lane {
 export interface Source {
   /** The captured tables as they are now. */
   tables(signal: AbortSignal): Promise<readonly TableSchema[]>;
+  /** The foreign keys that change rows of captured tables, as they are now, and what of that cannot be followed, in whole sentences. */
+  foreignKeys?(
+    signal: AbortSignal,
+  ): Promise<{ readonly keys: readonly ForeignKey[]; readonly warnings: readonly string[] }>;
   /** Starts after what the target's stored tokens say is done; none at all starts with a snapshot. */
   lanes(checkpoints: Checkpoints, signal: AbortSignal): AsyncIterable<Lane>;
   close(): Promise<void>;
@@ -120,6 +147,17 @@ export interface Transform {
 }
 export interface CompiledTransform {
   readonly table: TableSchema;
+  /** What each column is made of, null where that is not one column alone. Left out: of the one at its place, as it is. */
+  readonly columns?: readonly (ColumnOrigin | null)[];
+  /** Whether rows may be left out. */
+  readonly filters?: boolean;
   /** The new row, or null when the row is filtered. Must not change the array it is given. */
   row(row: Values): Values | null;
+}
+/** A column that is made of one column before, so that equal values stay equal and others do not become so. */
+export interface ColumnOrigin {
+  readonly from: number;
+  /** Null where the value stays as it is. Columns with equal `form` hold equal values where those before them did. */
+  readonly form: string | null;
+  readonly value: ((value: Value) => Value) | null;
 }

@@ -170,7 +170,7 @@ export class HeldDraft {
   }
 
   #whole(change: WholeChange): void {
-    if (change.kind === 'marker') return;
+    if (change.kind === 'marker' || change.kind === 'cascade') return;
     if (change.kind === 'truncate') return this.#clear(change.table.origin);
     const { before, after } = change;
     if (before === null || this.#letters(before.origin) === 0) return;

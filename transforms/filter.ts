@@ -29,6 +29,7 @@ export async function filter(options: FilterOptions, where: string): Promise<Tra
       if ('problem' in condition) throw invalid(where, `on ${table.origin}, ${condition.problem}`, condition.fix);
       return {
         table,
+        filters: true,
         row(row) {
           try {
             return condition.test(row) ? row : null;

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
-import type { CompiledTransform, Transform, Value } from '../core/contracts.ts';
+import type { ColumnOrigin, CompiledTransform, Transform, Value } from '../core/contracts.ts';
 import { unreachable } from '../core/errors.ts';
 import type { Column, TableSchema } from '../core/table.ts';
 import { columnPattern, columnPatternSchema, matchesColumn, type Pattern } from './pattern.ts';
@@ -57,6 +57,7 @@ export function mask(options: MaskOptions, where: string): Transform {
         table: reshape(table, {
           columns: table.columns.map((column, i) => (masked.includes(i) ? maskedColumn(column, options) : column)),
         }),
+        columns: table.columns.map((_, from) => originOf(from, functions[from] ?? null, options)),
         row(row) {
           const values = row.slice();
           for (const i of masked) values[i] = functions[i]?.(values[i] ?? null) ?? null;
@@ -103,6 +104,13 @@ function refuse(table: TableSchema, index: number, options: MaskOptions, where: 
       'use mask with: hash, or exclude the column',
     );
   }
+}
+
+/** A hash tells values apart as well as they were; what shows nothing or a part of them does not. */
+function originOf(from: number, value: MaskFunction | null, options: MaskOptions): ColumnOrigin | null {
+  if (value === null) return { from, form: null, value };
+  if (options.with !== 'hash' || (options.length ?? 64) < KEY_HASH_DIGITS) return null;
+  return { from, form: `hash ${hash(options.key, '')} ${String(options.length ?? 64)}`, value };
 }
 
 type MaskFunction = (value: Value) => Value;

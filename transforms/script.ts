@@ -43,7 +43,13 @@ export async function script(options: ScriptOptions, baseDir: string, where: str
       if (!patterns.some((pattern) => pattern.table(source))) return unchanged(source);
       const target = loaded.table === null ? source : scriptedTable(loaded.table, source, options.module, where);
       if (target === null) return null;
-      return { table: target, row: rowFunction(loaded.row, { source, target }, options.module) };
+      return {
+        table: target,
+        // What a function of somebody else's makes a column of cannot be known.
+        columns: target.columns.map(() => null),
+        filters: true,
+        row: rowFunction(loaded.row, { source, target }, options.module),
+      };
     },
   };
 }

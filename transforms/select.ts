@@ -72,5 +72,6 @@ function keepColumns(table: TableSchema, keep: (name: string) => boolean, where:
   }
   const columns = table.columns.filter((_, i) => kept.includes(i));
   const key = table.key.map((i) => kept.indexOf(i));
-  return { table: reshape(table, { columns, key }), row: pick(kept) };
+  const origins = kept.map((from) => ({ from, form: null, value: null }));
+  return { table: reshape(table, { columns, key }), columns: origins, row: pick(kept) };
 }

@@ -1,9 +1,10 @@
+import type { ForeignKey } from '../../core/foreign-key.ts';
 import type { PlannedTable } from '../../core/plugin.ts';
 import { untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { loadConfig, type Config } from '../config/load.ts';
 import { pipelineRuns, type PipelineRun } from '../pipeline.ts';
-import { unmatchedPatterns } from '../registry.ts';
+import { targetWarnings } from '../registry.ts';
 import { aligned, plural } from './format.ts';
 import { EXIT, outputFor, type Exit } from './output.ts';
 
@@ -20,33 +21,43 @@ interface TargetPlan {
   readonly blockers: readonly string[];
 }
 
+/** What the source says of itself. */
+interface SourcePlan {
+  readonly tables: readonly TableSchema[];
+  readonly keys: readonly ForeignKey[];
+  readonly warnings: readonly string[];
+}
+
 /** `lockstep plan`: what a run would create and convert, and what it could not carry. */
 export async function plan(file: string, json: boolean): Promise<Exit> {
   const output = outputFor(json);
   const config = await loadConfig(file);
   const runs = pipelineRuns(config, null);
   const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
-  const tables = await sourceTables(runs, signal);
+  const { tables, keys, warnings } = await sourceTables(runs, signal);
   const plans: TargetPlan[] = [];
-  for (const run of runs) plans.push(await planOf(config, run, tables, signal));
+  for (const run of runs) plans.push(await planOf(config, run, { tables, keys }, signal));
   for (const { label, ...planned } of plans) {
     output.line(label);
     for (const line of planLines(planned)) output.line(line === '' ? '' : `  ${line}`);
     output.line('');
   }
+  for (const warning of warnings) output.line(`warn  ${warning}`);
   const blocked = plans.some(({ blockers }) => blockers.length > 0);
   output.line(blocked ? 'blocked: see above' : `${plural(tables.length, 'table')} can be carried`);
-  output.result({ pipeline: config.name, blocked, targets: plans });
+  output.result({ pipeline: config.name, blocked, warnings, targets: plans });
   return blocked ? EXIT.blocked : EXIT.done;
 }
 
 /** The tables as the source has them now; via Kafka too, for nothing may have been published yet. */
-async function sourceTables(runs: readonly PipelineRun[], signal: AbortSignal): Promise<readonly TableSchema[]> {
+async function sourceTables(runs: readonly PipelineRun[], signal: AbortSignal): Promise<SourcePlan> {
   const [first] = runs;
-  if (first === undefined) return [];
+  if (first === undefined) return { tables: [], keys: [], warnings: [] };
   const source = await untilAborted(signal, first.source.open(null));
   try {
-    return await source.tables(signal);
+    const tables = await source.tables(signal);
+    const found = (await source.foreignKeys?.(signal)) ?? { keys: [], warnings: [] };
+    return { tables, ...found };
   } finally {
     await source.close();
   }
@@ -55,7 +66,7 @@ async function sourceTables(runs: readonly PipelineRun[], signal: AbortSignal): 
 async function planOf(
   config: Config,
   run: PipelineRun,
-  tables: readonly TableSchema[],
+  { tables, keys }: Pick<SourcePlan, 'tables' | 'keys'>,
   signal: AbortSignal,
 ): Promise<TargetPlan> {
   const transforms = await run.openTransforms();
@@ -67,7 +78,7 @@ async function planOf(
     label: run.target.label,
     tables: planned,
     leftOut: tables.map((table) => table.origin).filter((origin) => !origins.has(origin)),
-    warnings: await unmatchedPatterns(config, run.name, tables),
+    warnings: await targetWarnings(config, run.name, tables, keys),
     blockers: [...collisions(planned), ...planned.flatMap(uncarried)],
   };
 }

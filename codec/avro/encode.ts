@@ -36,7 +36,7 @@ export function compileEncoder(table: TableSchema, topic: string, options: Encod
     value(change, writer, nowMs) {
       writer.header(ids.value);
       const { kind } = change;
-      if (kind === 'truncate' || kind === 'schema' || kind === 'marker') {
+      if (kind === 'truncate' || kind === 'schema' || kind === 'marker' || kind === 'cascade') {
         writer.byte(0);
         writer.byte(0);
       } else {
@@ -95,6 +95,7 @@ function opOf(kind: Change['kind']): number {
     case 'truncate':
       return 0x74;
     case 'schema':
+    case 'cascade':
     case 'marker':
       return 0x6d;
     default:

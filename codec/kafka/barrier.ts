@@ -1,5 +1,6 @@
 import { LockstepError } from '../../core/errors.ts';
 import type { TableSchema } from '../../core/table.ts';
+import type { ToldCascade } from './cascade.ts';
 
 /** The header of a change that has no row and travels every partition. */
 export const BARRIER_HEADER = 'lockstep-barrier';
@@ -8,7 +9,7 @@ export const BARRIER_HEADER = 'lockstep-barrier';
 export interface BarrierHeader {
   /** Made of the change's place in the source, so that it is the same when the change is published again. */
   readonly id: string;
-  readonly kind: 'truncate' | 'schema' | 'marker';
+  readonly kind: 'truncate' | 'schema' | 'marker' | 'cascade';
   /** The partitions it travels: all of these topics, so many in each when it was published. */
   readonly across: Readonly<Record<string, number>>;
   /** A schema change: the statement as the source wrote it, and the table before and after. A truncate: the table is `after`. */
@@ -17,6 +18,8 @@ export interface BarrierHeader {
   readonly after?: TableSchema | null;
   /** A marker's own token. */
   readonly token?: string;
+  /** What foreign keys did to rows of these topics. */
+  readonly cascade?: ToldCascade;
 }
 
 /** Parses a header's bytes. Throws KAFKA_MESSAGE where they are not ours. */
@@ -39,7 +42,7 @@ function isBarrierHeader(header: unknown): header is BarrierHeader {
     'id' in header &&
     typeof header.id === 'string' &&
     'kind' in header &&
-    (header.kind === 'truncate' || header.kind === 'schema' || header.kind === 'marker') &&
+    (header.kind === 'truncate' || header.kind === 'schema' || header.kind === 'marker' || header.kind === 'cascade') &&
     'across' in header &&
     typeof header.across === 'object'
   );

@@ -2,6 +2,7 @@ import type { Batch, Change, Moment } from '../../core/contracts.ts';
 import { LockstepError, unreachable } from '../../core/errors.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { schemaIdOf, type DecodedChange, type DecodedSource } from '../../codec/avro/decode.ts';
+import { readCascade } from '../../codec/kafka/cascade.ts';
 import { BARRIER_HEADER, parseBarrier, type BarrierHeader } from '../../codec/kafka/barrier.ts';
 import type { KafkaRecord } from '../../codec/kafka/batch-reader.ts';
 
@@ -129,6 +130,11 @@ function barrierChange(header: BarrierHeader, table: MessageReader['table'], at:
   switch (header.kind) {
     case 'truncate':
       return { kind: 'truncate', table, at };
+    case 'cascade': {
+      const cascade = header.cascade === undefined ? null : readCascade(header.cascade, at);
+      if (cascade === null) throw malformed(`${where} is a cascade of no table`);
+      return cascade;
+    }
     case 'marker':
       return { kind: 'marker', token: header.token ?? header.id, at };
     case 'schema': {

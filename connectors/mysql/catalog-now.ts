@@ -1,4 +1,5 @@
 import { readCatalog } from './catalog.ts';
+import { readDeclaredKeys } from './declared-keys.ts';
 import { askValue, type Asker } from './connect.ts';
 import type { Server } from './server.ts';
 import type { CatalogNow } from './stream.ts';
@@ -18,6 +19,7 @@ export function catalogNow(session: Asker, server: Server, signal: AbortSignal):
       const found = await readCatalog(session, server, (database, table) => wanted.has(`${database}.${table}`), signal);
       return new Map(found.map((table) => [table.schema.origin, table]));
     },
+    foreignKeys: (named) => readDeclaredKeys(session, server, named, signal),
     async charset(database) {
       const asked =
         'SELECT default_character_set_name AS charset FROM information_schema.schemata WHERE schema_name = ?';

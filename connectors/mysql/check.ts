@@ -2,8 +2,11 @@ import { LockstepError, toLockstepError } from '../../core/errors.ts';
 import type { Check, SourceOptions } from '../../core/plugin.ts';
 import { readCatalog, type CatalogTable } from './catalog.ts';
 import { parseAddress, Session } from './connect.ts';
+import { readDeclaredKeys } from './declared-keys.ts';
+import { readForeignKeyWarnings } from './foreign-key-warnings.ts';
+import { resolveKeys } from './foreign-keys.ts';
 import { compilePatterns } from './patterns.ts';
-import { newerThan, readLogEnd, readServer, type Server } from './server.ts';
+import { logsForeignKeys, newerThan, readLogEnd, readServer, type Server } from './server.ts';
 
 /** What `lockstep doctor` says of the source. A connection that fails is one failed check, not an error. */
 export async function checkSource(options: SourceOptions, signal: AbortSignal): Promise<readonly Check[]> {
@@ -36,7 +39,7 @@ async function checkServer(
     await logRights(session, server, signal),
     await replicationRights(session, server, user, signal),
     ...tableChecks(catalog, options.tables),
-    ...(await keyChecks(session, catalog, signal)),
+    ...(await keyChecks(session, server, catalog, signal)),
   ];
 }
 
@@ -141,7 +144,12 @@ function unmatchedPatterns(catalog: readonly CatalogTable[], patterns: readonly 
     }));
 }
 
-async function keyChecks(session: Session, catalog: readonly CatalogTable[], signal: AbortSignal): Promise<Check[]> {
+async function keyChecks(
+  session: Session,
+  server: Server,
+  catalog: readonly CatalogTable[],
+  signal: AbortSignal,
+): Promise<Check[]> {
   const keyless = catalog.filter(({ schema }) => schema.key.length === 0).map(({ schema }) => schema.origin);
   const checks: Check[] = [];
   if (keyless.length > 0) {
@@ -152,21 +160,25 @@ async function keyChecks(session: Session, catalog: readonly CatalogTable[], sig
       fix: 'add a primary key (an invisible one will do)',
     });
   }
-  const cascades = await session.query(
-    "SELECT constraint_schema AS db, table_name AS tbl, constraint_name AS name FROM information_schema.referential_constraints WHERE delete_rule IN ('CASCADE', 'SET NULL') OR update_rule IN ('CASCADE', 'SET NULL')",
-    signal,
-  );
-  const captured = new Set(catalog.map(({ schema }) => schema.origin));
-  const affected = [...new Set(cascades.map((row) => `${row['db']}.${row['tbl']}`))].filter((origin) =>
-    captured.has(origin),
-  );
-  if (affected.length > 0) {
-    checks.push({
-      name: 'cascades',
-      outcome: 'warn',
-      detail: `foreign keys with CASCADE or SET NULL change rows of ${affected.join(', ')} without logging them; those changes do not reach the target`,
-      fix: 'delete and update the children in the application, or resync these tables',
-    });
-  }
-  return checks;
+  return [...checks, ...(await foreignKeyChecks(session, server, catalog, signal))];
+}
+
+async function foreignKeyChecks(
+  session: Session,
+  server: Server,
+  catalog: readonly CatalogTable[],
+  signal: AbortSignal,
+): Promise<Check[]> {
+  const declared = await readDeclaredKeys(session, server, null, signal);
+  const tables = catalog.map(({ schema }) => schema);
+  const captured = new Map(tables.map((table) => [table.origin, table]));
+  const keys = resolveKeys(declared, (origin) => captured.get(origin));
+  const children = [...new Set(keys.map(({ child }) => child.origin))].join(', ');
+  const how = logsForeignKeys(server) ? 'it is in the log' : 'it is not in the log and is done again in the target';
+  const found: Check[] =
+    keys.length === 0
+      ? []
+      : [{ name: 'foreign keys', outcome: 'pass', detail: `change rows of ${children}: ${how}`, fix: null }];
+  const warnings = logsForeignKeys(server) ? [] : await readForeignKeyWarnings(session, declared, tables, signal);
+  return [...found, ...warnings.map((detail): Check => ({ name: 'foreign keys', outcome: 'warn', detail, fix: null }))];
 }

@@ -1,3 +1,4 @@
+import type { TableSchema } from '../../core/table.ts';
 import { createHash } from 'node:crypto';
 import { LockstepError } from '../../core/errors.ts';
 import { startOf } from './again.ts';
@@ -24,6 +25,7 @@ export interface DumpOptions {
   readonly identity: string;
   readonly lookup: ReaderOptions['lookup'];
   readonly captured: ReaderOptions['captured'];
+  readonly leads?: (table: TableSchema) => boolean;
   readonly onHeard: () => void;
 }
 
@@ -35,7 +37,7 @@ export interface Dump {
 
 /** Asks the server for its log from a position on. Errors: the SOURCE_ codes of connecting; those of the log come on reading. */
 export async function openDump(options: DumpOptions, signal: AbortSignal): Promise<Dump> {
-  const { address, server, identity, onHeard, lookup, captured } = options;
+  const { address, server, identity, onHeard, lookup, captured, leads = () => false } = options;
   requireSameHistory(server, options.from, address.where);
   const { from, again } = startOf(options.from, server.id);
   const session = await Session.open(address, signal);
@@ -49,6 +51,7 @@ export async function openDump(options: DumpOptions, signal: AbortSignal): Promi
     again,
     lookup,
     captured,
+    leads,
     partBytes: 4 * 1024 * 1024,
   });
   return { reader, wire };

@@ -85,6 +85,15 @@ export class Reshaping {
     if (copy !== undefined) await this.#restart(copy, copy.schema);
   }
 
+  /** Rows of the table may have been missed: it is emptied and copied, again or anew. */
+  async copyAgain(table: TableSchema, at: Moment): Promise<void> {
+    if (this.#options.copies.has(table.origin)) await this.#startOver(table, at);
+    else {
+      const standIn = this.#options.tables.standIn(table.origin);
+      await this.apply({ kind: 'copy', before: table, after: table, standIn }, { at, statement: '' });
+    }
+  }
+
   /** Empties a table that is being copied and begins again; `at` is null where it is emptied anyway. */
   async #startOver(table: TableSchema, at: Moment | null): Promise<void> {
     const copy = this.#options.copies.get(table.origin);

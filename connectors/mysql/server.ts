@@ -27,6 +27,7 @@ const asked = [
   'server_id',
   'log_bin_compress',
   'lower_case_table_names',
+  'innodb_native_foreign_keys',
 ];
 
 export async function readServer(session: Asker, signal: AbortSignal): Promise<Server> {
@@ -74,6 +75,11 @@ export function requireReadable(server: Server, where: string): void {
       },
     );
   }
+}
+
+/** Whether the server logs now what foreign keys do, as MySQL does from 9.6 on. Of what is in the log already, each event tells. */
+export function logsForeignKeys({ flavour, version, variables }: Server): boolean {
+  return flavour === 'mysql' && newerThan(version, 9, 6) && variables.get('innodb_native_foreign_keys') !== 'ON';
 }
 
 /** The end of the binary log: it lists at least what is visible. Needs REPLICATION CLIENT (MariaDB: BINLOG MONITOR). */

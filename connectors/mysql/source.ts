@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Change, Checkpoint, Checkpoints, Lane, Source } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
+import type { ForeignKey } from '../../core/foreign-key.ts';
 import type { SourceOptions } from '../../core/plugin.ts';
 import { untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
@@ -8,13 +9,24 @@ import { catalogNow } from './catalog-now.ts';
 import { readCatalog, type CatalogTable } from './catalog.ts';
 import { askValue, parseAddress, Session, sessionSettings, type Address } from './connect.ts';
 import type { NamedTable } from './ddl.ts';
+import { readDeclaredKeys, type DeclaredKey } from './declared-keys.ts';
 import { openDump, silenceMs, type Dump, type DumpOptions } from './dump.ts';
+import { readForeignKeyWarnings } from './foreign-key-warnings.ts';
+import { ForeignKeys, foreignKeysEntry, formatForeignKeys, parseForeignKeys, resolveKeys } from './foreign-keys.ts';
 import { compilePatterns, type TableFilter } from './patterns.ts';
 import { formatPosition, parsePosition, type Position } from './position.ts';
-import { readLogEnd, readServer, readVisiblePosition, requireReadable, type Server } from './server.ts';
+import {
+  logsForeignKeys,
+  readLogEnd,
+  readServer,
+  readVisiblePosition,
+  requireReadable,
+  type Server,
+} from './server.ts';
 import { keyOf } from './schema/steps.ts';
 import { readCollations } from './schema/collations.ts';
 import { copyLanes } from './snapshot/copy-lanes.ts';
+import { isCircular } from './snapshot/order.ts';
 import { Copier } from './snapshot/copier.ts';
 import { Gate } from './snapshot/gate.ts';
 import { parseRange, type Range } from './snapshot/ranges.ts';
@@ -56,6 +68,15 @@ export class MysqlSource implements Source {
     return catalog.map((table) => table.schema);
   }
 
+  async foreignKeys(signal: AbortSignal): Promise<{ keys: readonly ForeignKey[]; warnings: readonly string[] }> {
+    const { session, catalog, server } = await this.#open(signal);
+    if (logsForeignKeys(server)) return { keys: [], warnings: [] };
+    const declared = await readDeclaredKeys(session, server, null, signal);
+    const tables = new Map(catalog.map(({ schema }) => [schema.origin, schema]));
+    const keys = resolveKeys(declared, (origin) => tables.get(origin));
+    return { keys, warnings: await readForeignKeyWarnings(session, declared, [...tables.values()], signal) };
+  }
+
   async *lanes(checkpoints: Checkpoints, signal: AbortSignal): AsyncIterable<Lane> {
     const opened = await this.#open(signal);
     const { session, server } = opened;
@@ -68,7 +89,15 @@ export class MysqlSource implements Source {
     const catalog = await readCatalog(session, server, this.#captures, signal);
     const collations = await readCollations(session, server, signal);
     const tables = new Tables(this.#captures, { flavour: server.flavour, collations });
-    const { copies, first, newcomers } = this.#restore(tables, { catalog, entries, start, server });
+    const named = catalog.map(({ schema: { database, name: table } }) => ({ database, table }));
+    const declared = await readDeclaredKeys(session, server, named, signal);
+    const { copies, first, newcomers, foreignKeys } = this.#restore(tables, {
+      catalog,
+      entries,
+      start,
+      server,
+      declared,
+    });
     if (catalog.length === 0 && stored === undefined) throw this.#noTables();
     const firstChanges = stored === undefined ? changesSince(opened.catalog, catalog, start) : [];
     const { progress } = this.#options;
@@ -81,12 +110,15 @@ export class MysqlSource implements Source {
       marker: this.#marker,
       progress,
       readers: this.#readers,
+      foreignKeys: () => foreignKeys.all,
       connect,
       handedOn: () => stream,
     });
     const lookup: DumpOptions['lookup'] = (name, transaction, map) => {
       const schema = tables.lookup(name, map);
-      return schema === null || copies.get(schema.origin)?.willHold(transaction) === true ? null : schema;
+      // Its rows are needed for what foreign keys make of them elsewhere, also where its own copy shows them.
+      if (schema === null || foreignKeys.leadFrom(schema.origin)) return schema;
+      return copies.get(schema.origin)?.willHold(transaction) === true ? null : schema;
     };
     const identity = this.#identity();
     this.#dump = await openDump(
@@ -97,6 +129,7 @@ export class MysqlSource implements Source {
         identity,
         lookup,
         captured: () => tables.origins(),
+        leads: ({ origin }) => foreignKeys.leadFrom(origin),
         onHeard: () => this.#heard(),
       },
       signal,
@@ -107,6 +140,7 @@ export class MysqlSource implements Source {
         start,
         tables,
         copies,
+        foreignKeys,
         gate,
         copier,
         progress,
@@ -155,10 +189,12 @@ export class MysqlSource implements Source {
   /** Fills `tables` with what the target's tokens and the catalog say together; gives copies to make or go on with, and what is new to the target. */
   #restore(
     tables: Tables,
-    { catalog, entries, start, server }: Restored,
-  ): { copies: Map<string, TableCopy>; first: Checkpoint | null; newcomers: NamedTable[] } {
+    { catalog, entries, start, server, declared }: Restored,
+  ): { copies: Map<string, TableCopy>; first: Checkpoint | null; newcomers: NamedTable[]; foreignKeys: ForeignKeys } {
     const copies = new Map<string, TableCopy>();
     const newcomers: NamedTable[] = [];
+    const storedKeys = entries.get(foreignKeysEntry);
+    const foreignKeys = new ForeignKeys(tables, storedKeys === undefined ? declared : parseForeignKeys(storedKeys));
     const fresh = !entries.has(streamEntry);
     const { tokens, old } = tableTokens(entries);
     const set = new Map<string, string>();
@@ -184,9 +220,12 @@ export class MysqlSource implements Source {
     }
     this.#restoreOthers(tables, tokens);
     if (old) for (const [origin, token] of tokens) set.set(tableEntry(origin), token);
-    if (set.size === 0) return { copies, first: null, newcomers };
+    for (const [origin, copy] of copies) if (isCircular(foreignKeys.all, origin)) copy.forget();
+    if (storedKeys === undefined && foreignKeys.declared.length > 0)
+      set.set(foreignKeysEntry, formatForeignKeys(foreignKeys.declared));
+    if (set.size === 0) return { copies, first: null, newcomers, foreignKeys };
     if (fresh) set.set(streamEntry, formatPosition(start));
-    return { copies, first: { set, drop: old ? [everyTable] : [] }, newcomers };
+    return { copies, first: { set, drop: old ? [everyTable] : [] }, newcomers, foreignKeys };
   }
 
   /** Tables that the log still speaks of although they are gone by now, and those that are left out. */
@@ -255,6 +294,8 @@ interface Restored {
   readonly entries: ReadonlyMap<string, string>;
   readonly start: Position;
   readonly server: Server;
+  /** The foreign keys as they are now. */
+  readonly declared: readonly DeclaredKey[];
 }
 
 /** Ranges of an earlier run; a place on another server says nothing here, so the end of this server's log as it is now stands for it. */

@@ -2,15 +2,22 @@ import type { Batch, Change, Checkpoint, Lane } from '../../core/contracts.ts';
 import type { Progress } from '../../core/progress.ts';
 import { untilAborted, Wait } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
+import { isRowChange } from '../../core/transform.ts';
 import { behind } from './behind.ts';
 import type { Piece } from './binlog/reader.ts';
+import { Cascades } from './cascades.ts';
 import type { NamedTable } from './ddl.ts';
+import type { DeclaredKey } from './declared-keys.ts';
 import type { Dump } from './dump.ts';
+import { foreignKeysEntry, formatForeignKeys, type ForeignKeys } from './foreign-keys.ts';
 import { Gathered } from './gathered.ts';
 import { Reshaping } from './reshaping.ts';
+import { keysBehind, capturedIn } from './schema/foreign-key-changes.ts';
+import { originOf } from './schema/renames.ts';
 import { SchemaChanges, type SchemaChangesOptions, type TableNow } from './schema/schema-changes.ts';
 import type { Copier } from './snapshot/copier.ts';
 import type { Gate } from './snapshot/gate.ts';
+import { sparselyUpdated } from './snapshot/order.ts';
 import type { TableCopy } from './snapshot/table-copy.ts';
 import { comparePlaces, formatPosition, type Place, type Position } from './position.ts';
 import { formatTable, streamEntry, tableEntry, type Tables } from './tables.ts';
@@ -20,6 +27,7 @@ export interface StreamOptions {
   readonly start: Position;
   readonly tables: Tables;
   readonly copies: Map<string, TableCopy>;
+  readonly foreignKeys: ForeignKeys;
   readonly gate: Gate;
   readonly copier: Copier;
   readonly progress: Progress;
@@ -45,6 +53,8 @@ export interface StreamOptions {
 export interface CatalogNow {
   read(named: readonly NamedTable[], upTo: Piece | null): Promise<ReadonlyMap<string, TableNow>>;
   charset(database: string): Promise<string | null>;
+  /** Those of the named tables. */
+  foreignKeys(named: readonly NamedTable[]): Promise<readonly DeclaredKey[]>;
 }
 
 const takeBytes = 1024 * 1024;
@@ -65,6 +75,7 @@ export class Stream {
   #storedAtMs = 0;
   readonly #gathered = new Gathered();
   readonly #reshaping: Reshaping;
+  readonly #cascades: Cascades;
   readonly #pending = new Map<Checkpoint, () => void>();
   #end: Place | null = null;
   #pingedAtMs = Date.now();
@@ -78,6 +89,7 @@ export class Stream {
     this.#stored = options.first === null ? formatPosition(options.start) : '';
     if (options.first === null) this.started.resolve();
     this.#reshaping = new Reshaping({ ...options, gathered: this.#gathered, signal });
+    this.#cascades = new Cascades({ ...options, gathered: this.#gathered, reshaping: this.#reshaping });
   }
 
   /** Behind the last transaction that was handed on in whole. */
@@ -152,23 +164,28 @@ export class Stream {
   async #take(piece: Piece): Promise<void> {
     const gathered = this.#gathered;
     gathered.bytes += piece.bytes;
-    for (const [origin, error] of piece.unread)
-      if (this.#options.copies.get(origin)?.holds(piece) !== true) throw error;
+    for (const [origin, error] of piece.unread) {
+      const held = this.#options.copies.get(origin)?.holds(piece) === true;
+      if (!held || this.#options.foreignKeys.leadFrom(origin)) throw error;
+    }
     let settled: TableSchema | null = null;
     for (const change of piece.changes) {
-      if (change.kind !== 'marker' && change.kind !== 'schema' && change.table !== settled) {
-        const { table } = change;
-        let fate = this.#fate(piece, table);
-        if (fate === 'described') {
-          await this.#reshaping.describe(this.#options.tables.get(table.origin) ?? table, table, piece.at);
-          fate = this.#fate(piece, table);
-        }
-        if (fate === 'again') await this.#reshaping.readAgain(table.origin);
-        if (fate !== 'apply') continue;
-        settled = this.#options.copies.size === 0 ? table : null;
+      if (!isRowChange(change) || change.table === settled || (await this.#isWanted(piece, change.table))) {
+        if (isRowChange(change)) settled = this.#options.copies.size === 0 ? change.table : null;
+        gathered.push(change);
       }
-      gathered.push(change);
+      if (piece.cascading.has(change) && isRowChange(change)) await this.#cascades.follow(piece, change);
     }
+  }
+
+  async #isWanted(piece: Piece, table: TableSchema): Promise<boolean> {
+    let fate = this.#fate(piece, table);
+    if (fate === 'described') {
+      await this.#reshaping.describe(this.#options.tables.get(table.origin) ?? table, table, piece.at);
+      fate = this.#fate(piece, table);
+    }
+    if (fate === 'again') await this.#reshaping.readAgain(table.origin);
+    return fate === 'apply';
   }
 
   /** `described`: the log has told that the table is not as it was known. `drop`: the table's copy shows the row. */
@@ -182,7 +199,11 @@ export class Stream {
   }
 
   async #define(piece: Piece, ddl: NonNullable<Piece['ddl']>): Promise<void> {
-    const { tables, schemaChanges, readEnd } = this.#options;
+    const { tables, schemaChanges, readEnd, foreignKeys } = this.#options;
+    const isAtEnd = async (): Promise<boolean> => {
+      const end = piece.end === null ? null : await readEnd();
+      return end !== null && piece.end !== null && comparePlaces(piece.end, end) >= 0;
+    };
     const changes = new SchemaChanges({
       ...schemaChanges,
       known: tables,
@@ -190,13 +211,21 @@ export class Stream {
         charset: (database) => schemaChanges.catalog.charset(database),
         read: async (named) => {
           const now = await schemaChanges.catalog.read(named, piece);
-          const end = piece.end === null ? null : await readEnd();
-          return { tables: now, atPlace: end !== null && piece.end !== null && comparePlaces(piece.end, end) >= 0 };
+          return { tables: now, atPlace: await isAtEnd() };
         },
       },
     });
     const cause = { at: piece.at, statement: ddl.statement };
     for (const effect of await changes.effects(ddl)) await this.#reshaping.apply(effect, cause);
+    const named = capturedIn(ddl, tables.captures);
+    if (named === null) return;
+    const now = { declared: await schemaChanges.catalog.foreignKeys(named), atPlace: await isAtEnd() };
+    this.#setForeignKeys(keysBehind(foreignKeys.declared, ddl, now));
+  }
+
+  #setForeignKeys(declared: readonly DeclaredKey[]): void {
+    const { foreignKeys } = this.#options;
+    if (foreignKeys.set(declared)) this.#gathered.setEntry(foreignKeysEntry, formatForeignKeys(foreignKeys.declared));
   }
 
   /** Between transactions the log's place may move on past events that are nothing to us. */
@@ -238,7 +267,9 @@ export class Stream {
   }
 
   #batch(changes: readonly Change[], checkpoint: Checkpoint | null, bytes: number): Batch {
-    return { changes, checkpoint, bytes, copying: new Set(this.#options.copies.keys()), barrier: null };
+    const { copies, foreignKeys } = this.#options;
+    const copied = copies.values().map(({ schema }) => schema);
+    return { changes, checkpoint, bytes, copying: sparselyUpdated(foreignKeys.all, copied), barrier: null };
   }
 
   /** Tables that the log has not told of until where it ended when reading began are new to the pipeline: they are copied. */
@@ -263,8 +294,11 @@ export class Stream {
 
   /** Copies tables as the server has them now, into tables of the target that are emptied and have that shape. */
   async #copyAnew(named: readonly NamedTable[]): Promise<void> {
-    const { tables, schemaChanges, progress } = this.#options;
+    const { tables, schemaChanges, progress, foreignKeys } = this.#options;
     const now = await schemaChanges.catalog.read(named, null);
+    const isNew = ({ child }: DeclaredKey): boolean => now.has(originOf(child));
+    const keys = (await schemaChanges.catalog.foreignKeys(named)).filter(isNew);
+    this.#setForeignKeys([...foreignKeys.declared.filter((key) => !isNew(key)), ...keys]);
     const { place } = this.#position;
     const at = { committedAtMs: Date.now(), gtid: null, file: place.file, offset: place.offset, serverId: 0 };
     for (const { schema, standIn } of now.values()) {

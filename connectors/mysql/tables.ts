@@ -53,6 +53,8 @@ export class Tables {
    * name by now, is gone, or is still to be told of. What is left of it is copied.
    */
   passesUnknown = true;
+  /** Another number whenever a table is another one. */
+  version = 0;
 
   constructor(captures: TableFilter, understanding: Understanding) {
     this.captures = captures;
@@ -69,6 +71,7 @@ export class Tables {
   }
 
   set(origin: string, table: TableSchema | null, standIn = false): void {
+    this.version += 1;
     if (standIn) this.#standIns.add(origin);
     else this.#standIns.delete(origin);
     this.#leftOut.delete(origin);

@@ -2,6 +2,7 @@ import type { Change, Moment, RowChange } from '../../core/contracts.ts';
 import { unreachable } from '../../core/errors.ts';
 import type { TableSchema } from '../../core/table.ts';
 import type { BarrierHeader } from '../../codec/kafka/barrier.ts';
+import { tablesOf, tellCascade } from '../../codec/kafka/cascade.ts';
 import type { PublishedTable, PublishedTables } from './published-tables.ts';
 
 /** Names changes without a row by their place in the source: the transaction's position and a number inside it. */
@@ -26,7 +27,7 @@ export interface Travelling {
 
 /**
  * The barriers that a change without a row makes. A truncate travels its table's topic; a schema change the topics of the table's old
- * and new name, so that no row of the new name comes before the change; a marker is one barrier per topic.
+ * and new name, so that no row of the new name comes before the change; a cascade the topics of all tables whose rows it may change; a marker is one barrier per topic.
  */
 export async function travelling(
   change: Exclude<Change, RowChange>,
@@ -48,6 +49,14 @@ export async function travelling(
       // The newest schema last: one topic has both ends unless the table was renamed.
       const topics = [...new Map(ends.map((end) => [end.topic, end])).values()];
       return [{ topics, header: { id, kind: 'schema', across: across(topics), statement, before, after } }];
+    }
+    case 'cascade': {
+      const topics: PublishedTable[] = [];
+      for (const table of tablesOf(change)) topics.push(await published(table));
+      return tellCascade(change).map((cascade, part) => ({
+        topics,
+        header: { id: `${id}.${String(part)}`, kind: 'cascade', across: across(topics), cascade },
+      }));
     }
     case 'marker':
       return tables.all().map((topic) => ({

@@ -1,5 +1,5 @@
 import { sizeOfRow } from '../../core/row.ts';
-import type { KeyedWrite, Segment, UnkeyedWrite } from './fold.ts';
+import type { KeyedWrite, Segment, Step, UnkeyedWrite } from './fold.ts';
 
 /** The writes of one transaction. */
 export interface Chunk {
@@ -24,6 +24,17 @@ export function chunksOf(segment: Segment, bytes: number): Chunk[] {
     return [{ keyed, unkeyed }];
   const chunks = cut(keyed, limits, sized).map((keyed): Chunk => ({ keyed, unkeyed: [] }));
   return [...chunks, ...cut(unkeyed, unkeyedLimits, sized).map((unkeyed): Chunk => ({ keyed: [], unkeyed }))];
+}
+
+/** Whether steps of rows, and cascades among them, fit one transaction. */
+export function isSmall(steps: readonly Step[], bytes: number): boolean {
+  if (bytes > limits.bytes || !steps.some(({ kind }) => kind === 'cascade')) return false;
+  let writes = 0;
+  for (const step of steps) {
+    if (step.kind === 'truncate' || step.kind === 'schema') return false;
+    if (step.kind === 'rows') writes += step.segment.keyed.length + step.segment.unkeyed.length;
+  }
+  return writes <= limits.writes;
 }
 
 type Limits = typeof limits;

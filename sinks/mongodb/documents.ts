@@ -25,6 +25,8 @@ export interface Documents {
   values(row: Row, onChanged?: OnChanged): Document;
   /** Finds documents with exactly these values in all columns. */
   matching(row: Row): Document;
+  /** One column's value as its field holds it. */
+  convert(index: number, value: Value): unknown;
 }
 
 export function documentsOf(table: TableSchema, policies: ValuePolicies): Documents {
@@ -48,6 +50,7 @@ export function documentsOf(table: TableSchema, policies: ValuePolicies): Docume
       ? (row, onChanged) => fillMap(new Map(), row, fields, converts, onChanged)
       : (row, onChanged) => fillObject({}, row, fields, converts, onChanged),
     matching: (row) => matchAll(row, fields, converts),
+    convert: (index, value) => (value === null ? null : (converts[index]?.(value) ?? null)),
   };
 }
 
@@ -82,11 +85,20 @@ function fillMap(
   return document;
 }
 
+/** Whether a query can name the field as it is. */
+export function isPlainName(name: string): boolean {
+  return !/^\$|\./.test(name) && !needsMap(name);
+}
+
+export function columnName({ columns }: TableSchema, index: number): string {
+  return columns[index]?.name ?? '';
+}
+
 function matchAll(row: Row, fields: Fields, converts: readonly Convert[]): Document {
   return {
     $and: fields.map(([name, index]) => {
       const value = convertAt(row, index, converts);
-      if (!/^\$|\./.test(name) && !needsMap(name)) return { [name]: { $eq: value } };
+      if (isPlainName(name)) return { [name]: { $eq: value } };
       const field = { $ifNull: [{ $getField: { field: { $literal: name }, input: '$$ROOT' } }, null] };
       return { $expr: { $eq: [field, { $literal: value }] } };
     }),

@@ -1,4 +1,4 @@
-import type { Batch, Change, Row, RowChange } from '../../core/contracts.ts';
+import type { Batch, Cascade, Change, Row, RowChange } from '../../core/contracts.ts';
 import type { TableSchema } from '../../core/table.ts';
 import type { Destination } from './destination.ts';
 import type { RowKey } from './documents.ts';
@@ -36,11 +36,12 @@ export type SchemaChange = Change & { readonly kind: 'schema' };
 type Truncate = Change & { readonly kind: 'truncate' };
 export type Step =
   | { readonly kind: 'rows'; readonly segment: Segment }
+  | { readonly kind: 'cascade'; readonly change: Cascade }
   | { readonly kind: 'truncate'; readonly change: Truncate }
   | { readonly kind: 'schema'; readonly change: SchemaChange };
 
 /**
- * A batch as steps in order: between truncates and schema changes only the last change of each `_id` counts (G2: a row that moved to
+ * A batch as steps in order: between truncates, schema changes and cascades only the last change of each `_id` counts (G2: a row that moved to
  * another key is a delete of the old and an insert of the new).
  */
 export function stepsOf(batch: Batch, destination: (table: TableSchema) => Destination): Step[] {
@@ -53,15 +54,26 @@ export function stepsOf(batch: Batch, destination: (table: TableSchema) => Desti
   };
   for (const change of batch.changes) {
     if (change.kind === 'marker') continue;
-    if (change.kind === 'truncate' || change.kind === 'schema') {
+    if (change.kind === 'truncate' || change.kind === 'schema' || change.kind === 'cascade') {
       close();
-      steps.push(change.kind === 'schema' ? { kind: 'schema', change } : { kind: 'truncate', change });
+      steps.push(stepOf(change));
     } else {
       folding.add(change);
     }
   }
   close();
   return steps;
+}
+
+function stepOf(change: Truncate | SchemaChange | Cascade): Step {
+  switch (change.kind) {
+    case 'truncate':
+      return { kind: 'truncate', change };
+    case 'schema':
+      return { kind: 'schema', change };
+    case 'cascade':
+      return { kind: 'cascade', change };
+  }
 }
 
 class Folding {

@@ -11,9 +11,9 @@ import { nameProblem } from './names.ts';
 import { renamedColumns } from './renames.ts';
 import { bsonType } from './values.ts';
 
-/** Names a truncate or schema change by its place in the source's history, null for rows. */
+/** Names a truncate or schema change by its place in the source's history, null for rows and what foreign keys do to them. */
 export function stepName(step: Step): string | null {
-  if (step.kind === 'rows') return null;
+  if (step.kind === 'rows' || step.kind === 'cascade') return null;
   const { change } = step;
   const { gtid, file, offset } = change.at;
   const what =

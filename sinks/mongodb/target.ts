@@ -1,5 +1,5 @@
 import type { ClientSession } from 'mongodb';
-import type { Batch, Change, Checkpoint, Lane, Target } from '../../core/contracts.ts';
+import type { Batch, Cascade, Change, Checkpoint, Lane, Target } from '../../core/contracts.ts';
 import { Counts } from '../../core/counts.ts';
 import { type LockstepError, toLockstepError } from '../../core/errors.ts';
 import { type HeldDraft, refusedKey } from '../../core/held-keys.ts';
@@ -9,7 +9,8 @@ import { untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { endAbandoned } from './abandoned.ts';
 import { Checkpoints, collectionName, type Move } from './checkpoints.ts';
-import { type Chunk, chunksOf } from './chunks.ts';
+import { type CascadeWrite, expand } from './cascade.ts';
+import { type Chunk, chunksOf, isSmall } from './chunks.ts';
 import { appNameOf, connect, type Connection } from './connect.ts';
 import { type Destination, destinations } from './destination.ts';
 import { isDuplicateKey, targetError } from './errors.ts';
@@ -20,7 +21,7 @@ import { type Step, stepsOf } from './fold.ts';
 import { checkNames } from './names.ts';
 import { applySchemaChange, createCollection, stepName, truncate } from './schema.ts';
 import { inTransaction } from './transaction.ts';
-import { type Expect, hasInserts, writeInside, writeOutside } from './writes.ts';
+import { type Expect, hasInserts, writeCascade, writeInside, writeOutside } from './writes.ts';
 
 /** Connects. Errors: TARGET_UNREACHABLE, TARGET_HOST_UNKNOWN, TARGET_AUTH, CONFIG_INVALID. */
 export async function openTarget(options: TargetOptions): Promise<Target> {
@@ -32,6 +33,12 @@ export async function openTarget(options: TargetOptions): Promise<Target> {
 
 /** How many transactions of one lane are under way at once where their order does not matter. */
 const inFlight = 3;
+
+/** How many documents of a cascade are written in one transaction. */
+const cascadesAtOnce = 1_000;
+
+/** Says that a cascade goes beyond one transaction. */
+class TooMany extends Error {}
 
 /**
  * Rows as documents. On a replica set every row is written in a transaction that also proves that the lane is still this process's (G8): a
@@ -132,6 +139,7 @@ class MongoTarget implements Target {
     // A copy's truncate belongs to the rows that come with it, and so is done again with them.
     const steps = lane.kind === 'copy' ? all : this.#ahead(lane.name, all);
     const write = { lane: lane.name, changed, draft, signal };
+    if (batch.checkpoint !== null && (await this.#atOnce(write, steps, batch.bytes, batch.checkpoint))) return changed;
     const last = await this.#applyBut(write, steps, batch.bytes, batch.checkpoint !== null);
     if (batch.checkpoint !== null) await this.#finish(write, last, batch.checkpoint);
     else if (draft.touched) await this.#finishPart(write);
@@ -144,6 +152,51 @@ class MongoTarget implements Target {
     return done === null ? steps : steps.slice(steps.findLastIndex((step) => stepName(step) === done) + 1);
   }
 
+  /** Does all steps in one transaction where cascades are among them, they are few and set nothing aside; false where they are not. */
+  async #atOnce(write: Writing, steps: readonly Step[], bytes: number, checkpoint: Checkpoint): Promise<boolean> {
+    const { lane, changed, draft, signal } = write;
+    if (!this.#connection.transactions || draft.touched || !isSmall(steps, bytes)) return false;
+    const move = this.#checkpoints.move(lane, checkpoint);
+    try {
+      await this.#inTransaction(changed, signal, async (session, counts) => {
+        await this.#checkpoints.write(move, session);
+        for (const step of steps) {
+          if (step.kind === 'rows') await writeInside(session, step.segment, 'any', counts);
+          else if (step.kind === 'cascade') await this.#cascadeAtOnce(session, step.change);
+        }
+      });
+    } catch (error) {
+      if (error instanceof TooMany) return false;
+      throw error;
+    }
+    this.#checkpoints.moved(move);
+    return true;
+  }
+
+  /** Errors: TooMany where one transaction would get too large. */
+  async #cascadeAtOnce(session: ClientSession, change: Cascade): Promise<void> {
+    const writes = await expand(change, this.#destination, session);
+    if (writes.length > cascadesAtOnce) throw new TooMany();
+    await writeCascade(session, writes);
+  }
+
+  /** Those farthest from the cause first: what is left of it when it is interrupted is found again (G1). */
+  async #cascade({ lane, signal }: Writing, change: Cascade): Promise<void> {
+    const { transactions, client } = this.#connection;
+    await this.#take(lane);
+    const writes = await expand(change, this.#destination, null);
+    for (let at = 0; at < writes.length; at += cascadesAtOnce) {
+      const some: readonly CascadeWrite[] = writes.slice(at, at + cascadesAtOnce);
+      signal.throwIfAborted();
+      const inside = async (session: ClientSession): Promise<void> => {
+        await this.#checkpoints.verify(lane, session);
+        await writeCascade(session, some);
+      };
+      if (transactions) await inTransaction(client, inside, signal);
+      else await writeCascade(null, some);
+    }
+  }
+
   /** Applies the steps, but leaves the last chunk for the checkpoint's transaction where there is one to come. */
   async #applyBut(write: Writing, steps: readonly Step[], bytes: number, keep: boolean): Promise<Chunk | null> {
     const { lane, signal } = write;
@@ -154,6 +207,10 @@ class MongoTarget implements Target {
         const last = keep && index === steps.length - 1 ? chunks.pop() : undefined;
         await this.#writeChunks(write, chunks);
         if (last !== undefined) return last;
+        continue;
+      }
+      if (step.kind === 'cascade') {
+        await this.#cascade(write, step.change);
         continue;
       }
       await this.#checkpoints.claim(lane);

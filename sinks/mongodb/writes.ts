@@ -2,6 +2,7 @@ import { type AnyBulkWriteOperation, type ClientSession, type Document, MongoBul
 import type { Counts } from '../../core/counts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import type { OnChanged } from '../../core/value-policy.ts';
+import { cascadeOperations, type CascadeWrite } from './cascade.ts';
 import type { Chunk } from './chunks.ts';
 import type { Destination } from './destination.ts';
 import { isDuplicateKey, writeErrorsOf } from './errors.ts';
@@ -42,6 +43,18 @@ export async function writeInside(
     }
   }
   await writeUnkeyed(chunk.unkeyed, { session }, changed);
+}
+
+/** Writes what a cascade comes to, in its order; `session` is null on a server without transactions. */
+export async function writeCascade(session: ClientSession | null, writes: readonly CascadeWrite[]): Promise<void> {
+  const options = session === null ? {} : { session };
+  for (let at = 0; at < writes.length;) {
+    const { to } = writes[at] ?? {};
+    const end = writes.findIndex((write, i) => i > at && write.to.place !== to?.place);
+    const run = writes.slice(at, end < 0 ? undefined : end);
+    await to?.collection.bulkWrite(run.flatMap(cascadeOperations), { ...options, ordered: true });
+    at += run.length;
+  }
 }
 
 /**

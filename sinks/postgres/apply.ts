@@ -5,6 +5,7 @@ import { isRowChange } from '../../core/transform.ts';
 import { type Found, type SchemaChange, alterStatements } from './alter.ts';
 import type { Owner } from './checkpoints.ts';
 import { type ServerFacts, placeKey, readTables, selectTables } from './catalog.ts';
+import { applyCascade } from './cascade.ts';
 import { copyRows, stageRows } from './copy.ts';
 import { Folded, keyOf } from './fold.ts';
 import { quoteTable } from './sql.ts';
@@ -168,6 +169,8 @@ async function applyOther(work: Work, change: Exclude<Change, RowChange>): Promi
   switch (change.kind) {
     case 'marker':
       return;
+    case 'cascade':
+      return applyCascade({ ...work, writer: (table) => writerOf(work, table) }, change);
     case 'truncate':
       return truncate(work, change.table);
     case 'schema':

@@ -22,6 +22,8 @@ export interface Field extends Encoder {
   /** Where the value is in a row. */
   readonly index: number;
   readonly name: string;
+  /** The target's own, as `format_type()` spells it. */
+  readonly type: string;
   readonly key: boolean;
 }
 
@@ -62,6 +64,7 @@ export function tableWriter(table: TableSchema, existing: ExistingTable, policie
         carry: carryOf(column.type.kind),
         index,
         name: quoteName(column.name),
+        type: has.type,
         key: table.key.includes(index),
       },
     ];
@@ -116,6 +119,15 @@ function stage(
         ? ''
         : `UPDATE ${target} t SET ${assigned.join(', ')} FROM ${name} s WHERE s.op = 'x' AND ${same}`,
   };
+}
+
+/** How a column is written. Errors: TARGET_SCHEMA where the target computes it itself. */
+export function fieldAt({ table, fields }: TableWriter, index: number): Field {
+  const field = fields.find((field) => field.index === index);
+  if (field !== undefined) return field;
+  const name = table.columns[index]?.name ?? '';
+  const message = `a foreign key of ${table.origin} needs the column ${name}, which ${quoteTable(table)} computes itself`;
+  throw new LockstepError('TARGET_SCHEMA', message, { fix: `make ${name} a plain column in the target` });
 }
 
 /** The row a change leaves, or the one it takes away. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Change, Values } from '../../core/contracts.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { alter, batch, column, insert, int, remove, stream, table, text, truncate, update } from './changes.ts';
+import { registerCascadeTests } from './target-cascades.ts';
 import { registerCheckpointTests } from './target-checkpoints.ts';
 import { never, openScene, simple } from './scene.ts';
 import { registerCopyTests, registerPartTests } from './target-lanes.ts';
@@ -19,6 +20,7 @@ export function registerTargetTests(harness: TargetHarness): void {
     registerFoldTests(harness);
     registerCopyTests(harness);
     registerPartTests(harness);
+    registerCascadeTests(harness);
     registerSchemaTests(harness);
     registerCheckpointTests(harness);
     registerTypeTests(harness);

@@ -37,6 +37,22 @@ export class MemoryTable {
     }
   }
 
+  /** Deletes the rows with these values, or gives them others; gives the changes that makes. */
+  cascade(
+    columns: readonly number[],
+    values: Values,
+    after: Values | null,
+  ): ({ kind: 'delete'; before: Values; after: null } | { kind: 'update'; before: Values; after: Values })[] {
+    const found = this.rows().filter((row) => rowText(columns.map((i) => row[i] ?? null)) === rowText(values));
+    for (const row of found) this.#remove(row);
+    return found.map((before) => {
+      if (after === null) return { kind: 'delete', before, after };
+      const changed = before.map((value, i) => (columns.includes(i) ? (after[columns.indexOf(i)] ?? null) : value));
+      this.#put(changed);
+      return { kind: 'update', before, after: changed };
+    });
+  }
+
   /** The same rows under another schema: columns are matched by name, new ones are NULL. */
   reshaped(schema: TableSchema): MemoryTable {
     const table = new MemoryTable(schema);

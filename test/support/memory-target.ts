@@ -1,4 +1,5 @@
-import type { Batch, Change, Checkpoint, Lane, Values, Target } from '../../core/contracts.ts';
+import { cascadesOf } from '../../core/cascade.ts';
+import type { Batch, Cascade, Change, Checkpoint, Lane, Moment, Values, Target } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import { qualifiedName, type TableSchema } from '../../core/table.ts';
 import { MemoryTable } from './memory-table.ts';
@@ -48,10 +49,23 @@ export class MemoryServer {
       this.#reshape(change.before, change.after);
       return;
     }
+    if (change.kind === 'cascade') {
+      this.#cascade(change, change.rows);
+      return;
+    }
     const { origin } = change.table;
     const table = this.#table(change.table);
     if (change.kind === 'read') this.copied.set(origin, (this.copied.get(origin) ?? 0) + 1);
     table.write(change, copying.has(origin));
+  }
+
+  /** What refers to a row that goes or changes, and what refers to that, one row after the other. */
+  #cascade({ table, columns, keys }: Omit<Cascade, 'rows' | 'at' | 'kind'>, rows: Cascade['rows']): void {
+    for (const { before, after } of rows) {
+      for (const change of this.#table(table).cascade(columns, before, after)) {
+        for (const next of cascadesOf({ ...change, table, at: nowhere }, keys)) this.#cascade(next, next.rows);
+      }
+    }
   }
 
   #table(schema: TableSchema): MemoryTable {
@@ -67,6 +81,8 @@ export class MemoryServer {
       this.#tables.set(qualifiedName(after), old === undefined ? new MemoryTable(after) : old.reshaped(after));
   }
 }
+
+const nowhere: Moment = { committedAtMs: 0, gtid: null, file: '', offset: 0, serverId: 0 };
 
 interface Entry {
   readonly token: string;

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { LockstepError } from '../../../core/errors.ts';
+import type { TableSchema } from '../../../core/table.ts';
 import type { Again } from '../again.ts';
 import { comparePlaces, type Place } from '../position.ts';
 import type { Wire } from '../wire.ts';
@@ -38,6 +39,8 @@ export interface ReaderOptions {
   readonly lookup: Lookup;
   /** The origins of all captured tables. */
   readonly captured: () => Iterable<string>;
+  /** Whether rows of others refer to the table's, so that foreign keys may follow its changes. Default: of none. */
+  readonly leads?: (table: TableSchema) => boolean;
   /** Size of the log's bytes above which a transaction is handed over in parts. */
   readonly partBytes: number;
 }
@@ -79,7 +82,7 @@ export class BinlogReader {
       captured: options.captured,
       replay: (events) => this.#inner.push(events),
     });
-    this.#rows = new RowEvents(this.#tables, this.#transaction, options.partBytes);
+    this.#rows = new RowEvents(this.#tables, this.#transaction, options);
     this.#began = options.start.offset;
   }
 

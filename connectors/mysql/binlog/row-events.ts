@@ -1,4 +1,6 @@
+import type { RowChange } from '../../../core/contracts.ts';
 import { FieldRoom } from '../../../core/row.ts';
+import type { TableSchema } from '../../../core/table.ts';
 import { Body } from './body.ts';
 import { inflate } from './control-events.ts';
 import { Cursor } from './cursor.ts';
@@ -13,13 +15,24 @@ export class RowEvents {
   readonly #tables: MappedTables;
   readonly #transaction: Transaction;
   readonly #partBytes: number;
+  readonly #leads: (table: TableSchema) => boolean;
+  /** Whether the event that is read is of a table to whose rows others refer, and foreign keys followed it unlogged. */
+  #cascades = false;
   readonly #cursor = new Cursor();
   readonly #room = new FieldRoom();
 
-  constructor(tables: MappedTables, transaction: Transaction, partBytes: number) {
+  constructor(
+    tables: MappedTables,
+    transaction: Transaction,
+    {
+      partBytes,
+      leads = () => false,
+    }: { readonly partBytes: number; readonly leads?: (table: TableSchema) => boolean },
+  ) {
     this.#tables = tables;
     this.#transaction = transaction;
     this.#partBytes = partBytes;
+    this.#leads = leads;
   }
 
   read(body: Body, type: number, version: 1 | 2): Piece | null {
@@ -35,9 +48,9 @@ export class RowEvents {
       if (type === event.writeRows)
         transaction.add({ kind: 'insert', table: schema, before: null, after: scan(cursor, room, at), at });
       else if (type === event.deleteRows)
-        transaction.add({ kind: 'delete', table: schema, before: scan(cursor, room, at), after: null, at });
+        this.#add({ kind: 'delete', table: schema, before: scan(cursor, room, at), after: null, at });
       else
-        transaction.add({
+        this.#add({
           kind: 'update',
           table: schema,
           before: scan(cursor, room, at),
@@ -73,16 +86,21 @@ export class RowEvents {
     requireFullImage(cursor, 2, schema.origin);
     while (cursor.at < cursor.end) {
       const before = scan(cursor, this.#room, at);
-      this.#transaction.add({ kind: 'update', table: schema, before, after: decodePartial(cursor, before), at });
+      this.#add({ kind: 'update', table: schema, before, after: decodePartial(cursor, before), at });
     }
     return this.#end(schema.origin);
+  }
+
+  #add(change: RowChange): void {
+    this.#transaction.add(change);
+    if (this.#cascades) this.#transaction.addCascading(change);
   }
 
   /** Reads the head of a rows event; the bitmaps of its columns stand at the cursor then. Null where its rows are not wanted, or cannot be read. */
   #mapped(body: Body, version: 1 | 2): MappedTable | null {
     if (this.#transaction.isAgain) return null;
     const id = body.u48();
-    body.skip(2);
+    const flags = body.u16();
     if (version === 2) skipExtra(body);
     const mapped = this.#tables.get(id);
     if (mapped === undefined) throw new MalformedEvent(`rows of table id ${id}, which no TABLE_MAP announced`);
@@ -91,6 +109,7 @@ export class RowEvents {
       this.#transaction.addUnread(mapped.schema.origin, mapped.reason);
       return null;
     }
+    this.#cascades = (flags & (noForeignKeyChecks | foreignKeysLogged)) === 0 && this.#leads(mapped.schema);
     this.#cursor.set(body.bytes, body.at, body.end);
     return mapped;
   }
@@ -101,6 +120,11 @@ export class RowEvents {
     return this.#transaction.bytes >= this.#partBytes ? this.#transaction.piece(null, null) : null;
   }
 }
+
+/** The session had foreign_key_checks=0: nothing was followed. Source: NO_FOREIGN_KEY_CHECKS_F of both servers. */
+const noForeignKeyChecks = 0x02;
+/** From MySQL 9.6 on, unless innodb_native_foreign_keys is on: what foreign keys do is in the log. Source: USE_SQL_FOREIGN_KEY_F. */
+const foreignKeysLogged = 0x10;
 
 /** What version 2 has before the columns; the length counts itself. */
 function skipExtra(body: Body): void {

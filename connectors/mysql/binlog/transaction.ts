@@ -10,6 +10,8 @@ export interface Piece {
   readonly id: TransactionId;
   readonly at: Moment;
   readonly changes: readonly Change[];
+  /** Those of the changes that foreign keys followed without logging what they did. */
+  readonly cascading: ReadonlySet<Change>;
   /** By origin, why rows of a table could not be read: an error unless the copy of the table shows them anyway. */
   readonly unread: ReadonlyMap<string, LockstepError>;
   /** A statement that may change the shape of captured tables; the reader waits with what follows until it is asked again. */
@@ -44,6 +46,7 @@ export interface Begun {
 }
 
 const nothing: ReadonlyMap<string, LockstepError> = new Map();
+const noChanges: ReadonlySet<Change> = new Set();
 
 /** What a change takes in memory beside its bytes, about. */
 const bytesPerChange = 300;
@@ -55,6 +58,7 @@ export class Transaction {
   #changes: Change[] = [];
   /** Of changes in the parts handed over before. */
   #handedOver = 0;
+  #cascading: Set<Change> | null = null;
   #unread: Map<string, LockstepError> | null = null;
   #bytes = 0;
   #xa: XaStep | null = null;
@@ -92,6 +96,7 @@ export class Transaction {
     this.#explicit = begun.explicit;
     this.#changes = [];
     this.#handedOver = 0;
+    this.#cascading = null;
     this.#unread = null;
     this.#bytes = 0;
     this.#xa = null;
@@ -110,6 +115,12 @@ export class Transaction {
 
   add(change: Change): void {
     this.#changes.push(change);
+  }
+
+  /** Takes note that foreign keys followed a change unlogged. */
+  addCascading(change: Change): void {
+    this.#cascading ??= new Set();
+    this.#cascading.add(change);
   }
 
   /** Rows of a table that cannot be read; the reason gets the place of the transaction. */
@@ -162,6 +173,7 @@ export class Transaction {
       at,
       xa,
       changes: this.#changes,
+      cascading: this.#cascading ?? noChanges,
       unread: this.#unread ?? nothing,
       ddl,
       again,
@@ -171,6 +183,7 @@ export class Transaction {
     };
     this.#handedOver += this.#changes.length;
     this.#changes = [];
+    this.#cascading = null;
     this.#unread = null;
     this.#bytes = 0;
     if (end !== null) this.#begun = null;

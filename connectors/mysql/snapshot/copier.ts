@@ -4,11 +4,13 @@ import type { Progress } from '../../../core/progress.ts';
 import { FieldRoom, PackedRow, type PackedColumn, type RowPlace } from '../../../core/row.ts';
 import { Bell, sleep } from '../../../core/signals.ts';
 import type { TableSchema } from '../../../core/table.ts';
+import type { ForeignKey } from '../../../core/foreign-key.ts';
 import type { Cursor } from '../binlog/cursor.ts';
 import { comparePlaces, type Position } from '../position.ts';
 import { beginConsistentSnapshot, readLogEnd, readVisiblePosition, type Server } from '../server.ts';
 import { readLength, requireEnd, type TextConnection } from '../text-connection.ts';
-import { beginInShape } from './current-shape.ts';
+import { isCircular, waitsForOthers } from './order.ts';
+import { beginInShape, differenceInShape } from './current-shape.ts';
 import type { Gate, HandedOn } from './gate.ts';
 import { chunkStatement, formatRange, keyLiterals, planRanges, type Range } from './ranges.ts';
 import type { TableCopy } from './table-copy.ts';
@@ -21,6 +23,8 @@ export interface CopierOptions {
   readonly marker: string | null;
   readonly progress: Progress;
   readonly readers: number;
+  /** Those that change rows of captured tables. Default: none. */
+  readonly foreignKeys?: () => readonly ForeignKey[];
   readonly connect: (signal: AbortSignal) => Promise<TextConnection>;
   /** Where the stream stands; a chunk is read only at or behind it. */
   readonly handedOn: () => HandedOn;
@@ -86,7 +90,7 @@ export class Copier {
     for (;;) {
       if (this.#options.tables.size === 0) return null;
       for (const copy of this.#options.tables.values()) {
-        if (copy.ranges === null && !copy.paused && copy.taken.size === 0)
+        if (copy.ranges === null && !copy.paused && copy.taken.size === 0 && !this.#waits(copy))
           yield* this.#plan(connection, copy, pending, signal);
         const range = copy.free();
         if (range !== null) {
@@ -99,6 +103,15 @@ export class Copier {
     }
   }
 
+  #waits({ schema }: TableCopy): boolean {
+    return waitsForOthers(this.#options.foreignKeys?.() ?? [], schema.origin, this.#options.tables.keys());
+  }
+
+  /** Whether the table must be read at one state: its rows cannot be put in order later without a key, and the way from one to another must not be missing. */
+  #isAtOnce({ schema }: TableCopy): boolean {
+    return schema.key.length === 0 || isCircular(this.#options.foreignKeys?.() ?? [], schema.origin);
+  }
+
   async *#plan(
     connection: TextConnection,
     copy: TableCopy,
@@ -109,7 +122,7 @@ export class Copier {
     const { origin } = schema;
     const rows = this.#options.progress.table(origin).estimatedRows ?? 0;
     copy.taken.add(planning);
-    const parts = rows < smallTableRows ? 1 : this.#options.readers * rangesPerReader;
+    const parts = rows < smallTableRows || this.#isAtOnce(copy) ? 1 : this.#options.readers * rangesPerReader;
     const ranges = await planRanges(connection, schema, parts, signal).catch(nullIfGone);
     if (ranges === null) await sleep(200, signal);
     if (ranges === null && copy.epoch === epoch) copy.taken.delete(planning);
@@ -137,7 +150,7 @@ export class Copier {
   ): AsyncGenerator<Batch, boolean> {
     const { epoch } = copy;
     let range = start;
-    let limit = firstChunkRows;
+    let limit = this.#isAtOnce(copy) ? Number.MAX_SAFE_INTEGER : firstChunkRows;
     while (!range.done && !copy.paused && copy.epoch === epoch) {
       const chunk = new Chunk(copy.schema);
       const low = await this.#hold(connection, copy, epoch, signal);
@@ -196,12 +209,12 @@ export class Copier {
   async #low(connection: TextConnection, copy: TableCopy, signal: AbortSignal): Promise<Position> {
     const { server, marker } = this.#options;
     const low = await readVisiblePosition(connection, server, marker, signal);
-    if (readsInSnapshot(copy)) await beginConsistentSnapshot(connection, signal);
+    if (this.#isAtOnce(copy)) await beginConsistentSnapshot(connection, signal);
     return low;
   }
 
   async #endSnapshot(connection: TextConnection, copy: TableCopy, signal: AbortSignal): Promise<void> {
-    if (readsInSnapshot(copy)) await connection.query('COMMIT', signal);
+    if (this.#isAtOnce(copy)) await connection.query('COMMIT', signal);
   }
 
   #release(copy: TableCopy, low: Position): void {
@@ -217,13 +230,14 @@ export class Copier {
     const { server } = this.#options;
     const { schema } = copy;
     const keyless = schema.key.length === 0;
-    const opened = keyless ? await readLogEnd(connection, server, signal) : null;
-    const other = keyless ? null : await beginInShape(connection, schema, signal);
+    const wipes = this.#isAtOnce(copy);
+    const opened = wipes ? await readLogEnd(connection, server, signal) : null;
+    const other = keyless ? null : await (wipes ? differenceInShape : beginInShape)(connection, schema, signal);
     if (other !== null) throw await this.#outrun(connection, copy, other, signal);
     await connection.start(chunkStatement(schema, range, chunk.select, limit), signal);
     const at = { committedAtMs: Date.now(), gtid: null, file: low.place.file, offset: low.place.offset, serverId: 0 };
     // It must not be handed on before the server has let us see a row: a statement that fails leaves no part behind.
-    let changes: Change[] = keyless ? [{ kind: 'truncate', table: schema, at }] : [];
+    let changes: Change[] = wipes ? [{ kind: 'truncate', table: schema, at }] : [];
     for (;;) {
       const more = await connection.rows(
         (cursor) => changes.push({ kind: 'read', table: schema, before: null, after: chunk.read(cursor, at), at }),
@@ -237,14 +251,14 @@ export class Copier {
     }
     const end = opened ?? (await readLogEnd(connection, server, signal));
     await connection.query('COMMIT', signal);
-    const done = keyless || chunk.rows < limit;
+    const done = wipes || chunk.rows < limit;
     const last = chunk.last === null ? range.at : keyLiterals(schema, chunk.last);
     const after: Range = { ...range, at: last, done, high: end, rows: range.rows + chunk.rows };
     chunk.after = after;
     const set = new Map([[rangeEntry(schema.origin, range.index), formatRange(after)]]);
     yield this.#durable(pending, { set, drop: [] }, () => {
       copy.update(after);
-      if (keyless) copy.keyless = { low, high: end };
+      if (wipes) copy.between = { low, high: end };
       this.#release(copy, low);
     });
   }
@@ -269,11 +283,6 @@ export class Copier {
     pending.set(checkpoint, durable);
     return { changes: [], checkpoint, bytes: 0, copying: new Set(), barrier: null };
   }
-}
-
-/** Rows without a key cannot be put in order later: such a table must be read at one state. */
-function readsInSnapshot(copy: TableCopy): boolean {
-  return copy.schema.key.length === 0;
 }
 
 function part(changes: Batch['changes'], bytes: number): Batch {

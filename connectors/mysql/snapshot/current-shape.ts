@@ -11,8 +11,17 @@ import { quote } from '../server.ts';
  * transaction. Errors: SOURCE_SCHEMA where the table is gone.
  */
 export async function beginInShape(asker: Asker, schema: TableSchema, signal: AbortSignal): Promise<string | null> {
-  const { database, name, columns } = schema;
   await asker.query('START TRANSACTION READ ONLY', signal);
+  return await differenceInShape(asker, schema, signal);
+}
+
+/** The same in a transaction that is open already. */
+export async function differenceInShape(
+  asker: Asker,
+  schema: TableSchema,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const { database, name, columns } = schema;
   await asker.query(`SELECT 1 FROM ${quote(database)}.${quote(name)} LIMIT 0`, signal);
   const rows = await asker.query(
     'SELECT column_name AS name, column_type AS type, character_set_name AS charset FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position',

@@ -15,8 +15,8 @@ export class TableCopy {
   readonly taken = new Set<number>();
   /** Counts restarts: a reader stops walking a range of an earlier one. */
   epoch = 0;
-  /** A table without a key is read in one go, at a state between these two. */
-  keyless: { readonly low: Position; readonly high: Place } | null = null;
+  /** A table that is read in one go was read at a state between these two: one without a key, and one whose rows refer to each other. */
+  between: { readonly low: Position; readonly high: Place } | null = null;
 
   /** In what the server's shape of the table differs from what is known although the whole log is read: what is known is wrong then. */
   contradiction: string | null = null;
@@ -31,6 +31,12 @@ export class TableCopy {
     // Where the copy of a table without a key was read is not stored: an interrupted one is made again.
     this.ranges = schema.key.length === 0 ? null : ranges;
     this.#restored = this.ranges !== null;
+  }
+
+  /** What an earlier run copied does not count: the table is emptied and read anew, in one go. */
+  forget(): void {
+    this.ranges = null;
+    this.#restored = false;
   }
 
   /**
@@ -87,7 +93,7 @@ export class TableCopy {
   restart(schema: TableSchema): void {
     this.schema = schema;
     this.ranges = null;
-    this.keyless = null;
+    this.between = null;
     this.firstLow = null;
     this.#restored = false;
     this.taken.clear();
@@ -99,8 +105,8 @@ export class TableCopy {
    * must not be applied again. `again` means that the change fell into the moment at which the copy was read.
    */
   keylessFate(piece: Pick<Piece, 'id' | 'at'>): 'drop' | 'apply' | 'again' {
-    if (this.keyless === null || lists(this.keyless.low, piece)) return 'drop';
-    return comparePlaces({ ...this.keyless.high, file: piece.at.file, offset: piece.at.offset }, this.keyless.high) >= 0
+    if (this.between === null || lists(this.between.low, piece)) return 'drop';
+    return comparePlaces({ ...this.between.high, file: piece.at.file, offset: piece.at.offset }, this.between.high) >= 0
       ? 'apply'
       : 'again';
   }

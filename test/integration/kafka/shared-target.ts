@@ -114,6 +114,7 @@ function describe(change: Change): { table: string; key: string; row: string } {
     case 'marker':
       return { table: '', key: change.token, row: '' };
     case 'truncate':
+    case 'cascade':
       return { table: qualifiedName(change.table), key: '', row: '' };
     case 'schema': {
       const table = change.after ?? change.before;
@@ -129,7 +130,16 @@ function plain(_key: string, value: unknown): unknown {
 }
 
 function kindOf(text: string): Change['kind'] {
-  const kinds: readonly Change['kind'][] = ['read', 'insert', 'update', 'delete', 'truncate', 'schema', 'marker'];
+  const kinds: readonly Change['kind'][] = [
+    'read',
+    'insert',
+    'update',
+    'delete',
+    'truncate',
+    'schema',
+    'marker',
+    'cascade',
+  ];
   const kind = kinds.find((kind) => kind === text);
   if (kind === undefined) throw new TypeError(text);
   return kind;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BinlogReader, type ReaderOptions } from '../../../../connectors/mysql/binlog/reader.ts';
 import { GtidSet } from '../../../../connectors/mysql/gtid-set.ts';
+import { ForeignKeys } from '../../../../connectors/mysql/foreign-keys.ts';
 import type { Position } from '../../../../connectors/mysql/position.ts';
 import { Collations } from '../../../../connectors/mysql/schema/collations.ts';
 import { Copier } from '../../../../connectors/mysql/snapshot/copier.ts';
@@ -55,6 +56,7 @@ async function follow(
       dump: { reader, wire: ends.wire },
       start,
       tables,
+      foreignKeys: new ForeignKeys(tables, []),
       copier: idleCopier(shared, () => stream),
       first: null,
       firstChanges: [],
@@ -68,6 +70,7 @@ async function follow(
           read: () =>
             Promise.resolve(new Map(catalog.map((table) => [table.origin, { schema: table, standIn: false }]))),
           charset: () => Promise.resolve('utf8mb4'),
+          foreignKeys: () => Promise.resolve([]),
         },
       },
       readEnd: () => Promise.resolve({ ...place, offset: endOf(events) }),

@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Change, Values } from '../../../../core/contracts.ts';
+import { cascadesOf } from '../../../../core/cascade.ts';
+import type { ForeignKey } from '../../../../core/foreign-key.ts';
+import { expand } from '../../../../sinks/mongodb/cascade.ts';
+import { destinations } from '../../../../sinks/mongodb/destination.ts';
+import { writeCascade } from '../../../../sinks/mongodb/writes.ts';
 import type { TableSchema } from '../../../../core/table.ts';
 import {
   column,
@@ -31,6 +36,31 @@ function simple(...key: string[]): TableSchema {
 
 const moved = expect.objectContaining({ code: 'CHECKPOINT_MOVED' });
 const blob = (megabytes: number): string => 'x'.repeat(megabytes << 20);
+
+describe('what foreign keys did', () => {
+  it('is found again where a crash left it half done, and goes beyond one transaction', async () => {
+    const a = simple('id');
+    const b = table(`${a.name}b`, [column('id', int), column('a_id', int)], ['id']);
+    const c = table(`${a.name}c`, [column('id', int), column('b_id', int)], ['id']);
+    const refers = (child: TableSchema, parent: TableSchema): ForeignKey => {
+      const actions = { onDelete: 'cascade', onUpdate: 'none' } as const;
+      return { name: child.name, child, columns: [1], parent, references: [0], ...actions };
+    };
+    const gone = remove(a, [1, 'x']);
+    const [cascade] = cascadesOf(gone, [refers(b, a), refers(c, b)]);
+    if (cascade === undefined) throw new Error('nothing follows');
+    const ids = Array.from({ length: 1500 }, (_, id) => id);
+    const options = beside.options();
+    const target = await beside.open(options, a, b, c);
+    await apply(target, [insert(a, [1, 'x']), ...ids.flatMap((id) => [insert(b, [id, 1]), insert(c, [id, id])])], '1');
+    const connection = { client: beside.client, database: null, transactions: true, server: '' };
+    const writes = await expand(cascade, destinations({ ...connection, metadata: beside.client.db('lockstep') }), null);
+    await writeCascade(null, writes.slice(0, 2000));
+    expect((await beside.documents(b)).length).toBe(1000);
+    await apply(await beside.open(options, a, b, c), [gone, cascade], '2');
+    expect([await beside.documents(a), await beside.documents(b), await beside.documents(c)]).toEqual([[], [], []]);
+  });
+});
 
 describe('one writer (G8)', () => {
   it('lets a process that lost its lane write no row, not even of a part', async () => {

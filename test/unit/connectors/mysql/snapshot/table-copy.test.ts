@@ -99,7 +99,7 @@ describe('a table without a key in copy', () => {
   it('drops what its copy shows, applies what it cannot show, and is read again where that is not known', () => {
     const copy = new TableCopy(keyless, null);
     expect(copy.keylessFate(piece(9))).toBe('drop');
-    copy.keyless = { low: low(5), high: place(7) };
+    copy.between = { low: low(5), high: place(7) };
     expect([5, 6, 7, 8].map((number) => copy.keylessFate(piece(number)))).toEqual(['drop', 'again', 'again', 'apply']);
   });
 });

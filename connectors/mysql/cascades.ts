@@ -1,0 +1,114 @@
+import { cascadesOf } from '../../core/cascade.ts';
+import type { Cascade, RowChange } from '../../core/contracts.ts';
+import { keysOnDelete, keysOnUpdate, reachedFrom, type ForeignKey } from '../../core/foreign-key.ts';
+import type { TableSchema } from '../../core/table.ts';
+import type { Piece } from './binlog/reader.ts';
+import type { ForeignKeys } from './foreign-keys.ts';
+import type { Gathered } from './gathered.ts';
+import type { Reshaping } from './reshaping.ts';
+import type { TableCopy } from './snapshot/table-copy.ts';
+
+export interface CascadesOptions {
+  readonly foreignKeys: Pick<ForeignKeys, 'all'>;
+  readonly copies: ReadonlyMap<string, TableCopy>;
+  readonly gathered: Pick<Gathered, 'push'>;
+  readonly reshaping: Pick<Reshaping, 'readAgain' | 'copyAgain'>;
+}
+
+/**
+ * Adds to the stream what foreign keys did without its being logged. Where a table that it leads through is being copied, the target may lack the
+ * rows that the way goes over: what lies behind them is copied again then.
+ */
+export class Cascades {
+  readonly #options: CascadesOptions;
+  #filtered: { readonly all: readonly ForeignKey[]; readonly byHeld: Map<string, readonly ForeignKey[]> } = {
+    all: [],
+    byHeld: new Map(),
+  };
+
+  constructor(options: CascadesOptions) {
+    this.#options = options;
+  }
+
+  async follow(piece: Piece, change: RowChange): Promise<void> {
+    const { foreignKeys, copies, gathered } = this.#options;
+    const { all } = foreignKeys;
+    if (copies.size === 0) {
+      for (const cascade of cascadesOf(change, all)) gathered.push(cascade);
+      return;
+    }
+    for (const cascade of cascadesOf(change, this.#unheld(piece, all))) gathered.push(cascade);
+    for (const cascade of cascadesOf(change, all)) await this.#mend(piece, cascade);
+  }
+
+  /** Without those that lead to tables whose copies show the change: what the cascade would find there has come since. */
+  #unheld(piece: Piece, all: readonly ForeignKey[]): readonly ForeignKey[] {
+    const held = this.#options.copies.values().filter((copy) => fateOf(copy, piece) === 'drop');
+    const origins = new Set(held.map(({ schema }) => schema.origin));
+    if (!all.some(({ child }) => origins.has(child.origin))) return all;
+    const name = [...origins].toSorted().join();
+    if (this.#filtered.all !== all) this.#filtered = { all, byHeld: new Map() };
+    const known = this.#filtered.byHeld.get(name) ?? all.filter(({ child }) => !origins.has(child.origin));
+    this.#filtered.byHeld.set(name, known);
+    return known;
+  }
+
+  async #mend(piece: Piece, cascade: Cascade): Promise<void> {
+    const { copies, reshaping } = this.#options;
+    for (const table of doubtful(cascade, (origin) => partOf(copies.get(origin), piece))) {
+      const copy = copies.get(table.origin);
+      if (copy !== undefined && fateOf(copy, piece) === 'drop') continue;
+      if (copy !== undefined && table.key.length === 0) await reshaping.readAgain(table.origin);
+      else await reshaping.copyAgain(table, cascade.at);
+    }
+  }
+}
+
+/** What becomes of changes of a table in copy, as the stream decides it. */
+function fateOf(copy: TableCopy, piece: Piece): 'drop' | 'apply' | 'again' {
+  if (copy.schema.key.length === 0) return copy.keylessFate(piece);
+  return copy.holds(piece) ? 'drop' : 'apply';
+}
+
+/** How much of the table as it was before the change the target has: `moment` where the table was read while the change was made. */
+type Part = 'all' | 'some' | 'moment';
+
+function partOf(copy: TableCopy | undefined, piece: Piece): Part {
+  if (copy === undefined) return 'all';
+  if (copy.between === null) return 'some';
+  const fate = copy.keylessFate(piece);
+  return fate === 'apply' ? 'all' : fate === 'again' ? 'moment' : 'some';
+}
+
+/**
+ * The tables in which rows may be missed: those behind one of which the target has only a part. Also those of which rows get other values, for a row
+ * that is not copied yet may come to stand among those that are, and those that were read in one go in that very moment.
+ */
+function doubtful({ table, columns, rows, keys }: Cascade, part: (origin: string) => Part): TableSchema[] {
+  const found = new Map<string, TableSchema>();
+  const sets = rows.some(({ after }) => after?.some((value) => value !== null) === true);
+  const onward = rows[0]?.after === null ? keysOnDelete(keys, table) : keysOnUpdate(keys, table, columns);
+  const first = onward.map(({ child }) => child);
+  const behind = first.flatMap((child) => [child, ...childrenOf(keys, child)]);
+  for (const middle of [table, ...behind]) {
+    const there = part(middle.origin);
+    if (there === 'all') continue;
+    if (there === 'moment' || (sets && middle.key.length > 0)) found.set(middle.origin, middle);
+    const next = middle === table ? behind : childrenOf(keys, middle);
+    for (const child of next)
+      if (child.origin !== middle.origin || isCircularBeyond(keys, child)) found.set(child.origin, child);
+  }
+  return [...found.values()];
+}
+
+/** Whether the way from a table back to it goes over others. */
+function isCircularBeyond(keys: readonly ForeignKey[], { origin }: TableSchema): boolean {
+  return childrenOf(keys, { origin }).some(
+    (child) => child.origin !== origin && reachedFrom(keys, child.origin).has(origin),
+  );
+}
+
+function childrenOf(keys: readonly ForeignKey[], { origin }: Pick<TableSchema, 'origin'>): TableSchema[] {
+  const reached = reachedFrom(keys, origin);
+  return keys.map(({ child }) => child).filter((child) => reached.has(child.origin));
+}

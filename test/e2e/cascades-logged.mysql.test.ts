@@ -1,0 +1,3 @@
+import { registerCascadeEndTests } from './cascades.ts';
+
+registerCascadeEndTests('mysql', 'MySQL that logs what they do', []);

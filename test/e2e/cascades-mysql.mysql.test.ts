@@ -1,0 +1,3 @@
+import { registerCascadeEndTests } from './cascades.ts';
+
+registerCascadeEndTests('mysql', 'MySQL in its storage engine', ['--innodb-native-foreign-keys=ON']);
