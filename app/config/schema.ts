@@ -49,6 +49,7 @@ const schemaChanges = z
       'A table that has another name, which `tables` takes in too.',
     ),
     'truncate-table': policy(schemaPolicies['truncate-table'], 'A table that is emptied by TRUNCATE.'),
+    'change-partition': policy(schemaPolicies['change-partition'], 'Rows come or go with a partition or a tablespace.'),
     'add-column': policy(schemaPolicies['add-column'], 'A new column.'),
     'drop-column': policy(schemaPolicies['drop-column'], 'A column that is dropped.'),
     'rename-column': policy(schemaPolicies['rename-column'], 'A column that has another name.'),
