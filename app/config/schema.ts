@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { LEVELS } from '../../codec/registry/levels.ts';
 import { schemaPolicies } from '../../core/schema-policy.ts';
 
 /** The names of a pipeline and of its targets: they become parts of schema, topic, group and lock names, where little else is safe everywhere. */
@@ -101,6 +102,13 @@ const via = z
       .nullable()
       .default(null)
       .describe('A Confluent-compatible schema registry; null: the built-in one, served at /registry of http.listen.'),
+    compatibility: z
+      .enum(LEVELS)
+      .nullable()
+      .default(null)
+      .describe(
+        'What a new version of a schema may change, as Confluent names the levels; set on every subject of the pipeline. null: as the registry has it.',
+      ),
     partitions: z
       .int()
       .min(1)
