@@ -6,6 +6,7 @@ import { behind } from './behind.ts';
 import type { Piece } from './binlog/reader.ts';
 import type { NamedTable } from './ddl.ts';
 import type { Dump } from './dump.ts';
+import { SettledXa } from './binlog/settled-xa.ts';
 import { Gathered } from './gathered.ts';
 import { Reshaping } from './reshaping.ts';
 import { SchemaChanges, type SchemaChangesOptions, type TableNow } from './schema/schema-changes.ts';
@@ -63,6 +64,8 @@ export class Stream {
   #underWay: Piece | null = null;
   #stored: string;
   #storedAtMs = 0;
+  /** Those of XA transactions that end up to where the stream stands. */
+  readonly settledXa = new SettledXa();
   readonly #gathered = new Gathered();
   readonly #reshaping: Reshaping;
   readonly #pending = new Map<Checkpoint, () => void>();
@@ -144,6 +147,7 @@ export class Stream {
       if (piece.ddl === null) yield this.#batch(this.#gathered.takeChanges(), null, this.#gathered.takeBytes());
       return;
     }
+    if (piece.xa !== null) this.settledXa.add(piece.xa);
     this.#position = behind(this.#position, piece, piece.end);
     this.#underWay = null;
   }
