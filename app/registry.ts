@@ -118,6 +118,7 @@ export function brokersOf({ via }: Config) {
     tls: via.tls,
     ...(via.sasl === null ? {} : { sasl: via.sasl }),
     registry: via.schemaRegistry,
+    compatibility: via.compatibility,
     partitions: via.partitions,
     replicationFactor: via.replication,
   };

@@ -7,6 +7,7 @@ export const schemaPolicies = {
   'drop-table': ['evolve', 'ignore', 'stop'],
   'rename-table': ['evolve', 'stop'],
   'truncate-table': ['evolve', 'ignore', 'stop'],
+  'change-partition': ['evolve', 'ignore', 'stop'],
   'add-column': ['evolve', 'stop'],
   'drop-column': ['evolve', 'ignore', 'stop'],
   'rename-column': ['evolve', 'stop'],

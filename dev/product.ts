@@ -15,13 +15,16 @@ export interface PipelineConfig {
   readonly kafka: string | null;
   /** Null for the built-in one. */
   readonly registry: string | null;
+  /** Of schemas in the registry; left out: the registry's own. */
+  readonly compatibility?: 'NONE';
   readonly targets: Readonly<Record<string, string>>;
   /** `host:port` for /status; null for none. */
   readonly listen: string | null;
 }
 
 /** The configuration file as a person would write it. */
-export function configText({ name, source, tables, kafka, registry, targets, listen }: PipelineConfig): string {
+export function configText(config: PipelineConfig): string {
+  const { name, source, tables, kafka, registry, compatibility, targets, listen } = config;
   const lines = [
     `name: ${name}`,
     'source:',
@@ -30,6 +33,7 @@ export function configText({ name, source, tables, kafka, registry, targets, lis
   ];
   if (kafka !== null) lines.push('via:', `  kafka: ['${kafka}']`);
   if (kafka !== null && registry !== null) lines.push(`  schemaRegistry: ${registry}`);
+  if (kafka !== null && compatibility !== undefined) lines.push(`  compatibility: ${compatibility}`);
   lines.push('targets:');
   for (const [target, url] of Object.entries(targets)) lines.push(`  ${target}:`, `    url: ${url}`);
   if (listen !== null) lines.push('http:', `  listen: ${listen}`);

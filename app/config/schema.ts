@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { LEVELS } from '../../codec/registry/levels.ts';
 import { schemaPolicies } from '../../core/schema-policy.ts';
 import { defaultPolicies } from '../../core/value-policy.ts';
 import { tablePatternSchema } from '../../transforms/pattern.ts';
@@ -51,6 +52,7 @@ const schemaChanges = z
       'A table that has another name, which `tables` takes in too.',
     ),
     'truncate-table': policy(schemaPolicies['truncate-table'], 'A table that is emptied by TRUNCATE.'),
+    'change-partition': policy(schemaPolicies['change-partition'], 'Rows come or go with a partition or a tablespace.'),
     'add-column': policy(schemaPolicies['add-column'], 'A new column.'),
     'drop-column': policy(schemaPolicies['drop-column'], 'A column that is dropped.'),
     'rename-column': policy(schemaPolicies['rename-column'], 'A column that has another name.'),
@@ -102,6 +104,13 @@ const via = z
       .nullable()
       .default(null)
       .describe('A Confluent-compatible schema registry; null: the built-in one, served at /registry of http.listen.'),
+    compatibility: z
+      .enum(LEVELS)
+      .nullable()
+      .default(null)
+      .describe(
+        'What a new version of a schema may change, as Confluent names the levels; set on every subject of the pipeline. null: as the registry has it.',
+      ),
     partitions: z
       .int()
       .min(1)

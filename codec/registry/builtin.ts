@@ -1,6 +1,7 @@
 import { LockstepError } from '../../core/errors.ts';
 import { untilAborted } from '../../core/signals.ts';
-import { incompatibilities, schemaProblem, type Level } from './compatibility.ts';
+import { incompatibilities, schemaProblem } from './compatibility.ts';
+import type { Level } from './levels.ts';
 import type { Registry } from './registry.ts';
 import { levelRecord, RegistryState, type StoredRecord, type Version } from './state.ts';
 
@@ -66,8 +67,10 @@ export class BuiltInRegistry implements Registry {
     return this.#inTurn(() => this.#register(subject, schema, signal), signal);
   }
 
+  /** `null` for all subjects that have no level of their own. */
   setLevel(subject: string | null, level: Level, signal: AbortSignal): Promise<void> {
     return this.#inTurn(async () => {
+      if ((await this.refresh(signal)).level(subject) === level) return;
       await this.#store.append(levelRecord(subject, level), signal);
       await this.refresh(signal);
     }, signal);
@@ -91,7 +94,7 @@ export class BuiltInRegistry implements Registry {
       'REGISTRY_REFUSED',
       `the built-in schema registry refused a new schema for ${subject}: ${why}`,
       {
-        fix: `if its consumers can live with the change: PUT /registry/config/${subject} {"compatibility": "NONE"}, and set it back afterwards; else undo the change at the source`,
+        fix: 'if its consumers can live with the change: set via.compatibility to NONE and start again; else undo the change at the source',
       },
     );
   }

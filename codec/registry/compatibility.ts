@@ -1,18 +1,7 @@
 import avro from 'avsc';
 import { parseSchema } from '../avro/parse.ts';
 import { explainMismatch } from './explain.ts';
-
-/** Confluent's levels: which of an older and a newer schema must be able to read the other's data, `_TRANSITIVE` for all older ones. */
-export const LEVELS = [
-  'NONE',
-  'BACKWARD',
-  'BACKWARD_TRANSITIVE',
-  'FORWARD',
-  'FORWARD_TRANSITIVE',
-  'FULL',
-  'FULL_TRANSITIVE',
-] as const;
-export type Level = (typeof LEVELS)[number];
+import type { Level } from './levels.ts';
 
 /** Why a schema (JSON text) is not valid Avro; null where it is. */
 export function schemaProblem(schema: string): string | null {

@@ -1,3 +1,5 @@
+import type { Level } from './levels.ts';
+
 /** A schema registry as publishers and consumers use it. Subjects are `{topic}-key` and `{topic}-value`. */
 export interface Registry {
   /**
@@ -9,5 +11,7 @@ export interface Registry {
   schema(id: number, signal: AbortSignal): Promise<string>;
   /** The newest schema of a subject; null for an unknown subject. */
   latest(subject: string, signal: AbortSignal): Promise<{ readonly id: number; readonly schema: string } | null>;
+  /** What a schema may change against the ones before it in its subject. */
+  setLevel(subject: string, level: Level, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }

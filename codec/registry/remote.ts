@@ -1,4 +1,8 @@
-import { SchemaRegistryClient, type SchemaMetadata } from '@confluentinc/schemaregistry/dist/schemaregistry-client.js';
+import {
+  Compatibility,
+  SchemaRegistryClient,
+  type SchemaMetadata,
+} from '@confluentinc/schemaregistry/dist/schemaregistry-client.js';
 import { LockstepError } from '../../core/errors.ts';
 import { untilAborted } from '../../core/signals.ts';
 import { parseSchema } from '../avro/parse.ts';
@@ -49,6 +53,10 @@ export function remoteRegistry(url: string): Registry {
       return schema;
     },
     latest,
+    async setLevel(subject, level, signal) {
+      const what = `setting the compatibility of ${subject}`;
+      await call(what, signal, () => client.updateCompatibility(subject, Compatibility[level]));
+    },
     async close() {
       await client.close();
     },
@@ -144,7 +152,7 @@ function incompatible(
     'REGISTRY_REFUSED',
     `the schema registry ${shown} refused a new schema for ${subject}: ${why}`,
     {
-      fix: `if its consumers can live with the change: PUT ${shown}/config/${subject} {"compatibility": "NONE"}, and set it back afterwards; else undo the change at the source`,
+      fix: `if its consumers can live with the change: set via.compatibility to NONE and start again, or PUT ${shown}/config/${subject} {"compatibility": "NONE"}; else undo the change at the source`,
       cause,
     },
   );

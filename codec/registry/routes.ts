@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { DEFAULT_LEVEL, type BuiltInRegistry } from './builtin.ts';
-import { LEVELS, schemaProblem } from './compatibility.ts';
+import { schemaProblem } from './compatibility.ts';
+import { LEVELS } from './levels.ts';
 import { noSchema, noSubject, noVersion, problemOf, Refusal, refuse } from './refusal.ts';
 import type { RegistryState, Version } from './state.ts';
 

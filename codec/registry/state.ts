@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { LEVELS, type Level } from './compatibility.ts';
+import { LEVELS, type Level } from './levels.ts';
 
 /** One line of the built-in registry's log. Records with the same key replace one another, as in a compacted topic. */
 export interface StoredRecord {

@@ -1,4 +1,5 @@
 import { identifier, tokenize } from './schema/tokens.ts';
+import { unloggedRows, type UnloggedRows } from './schema/unlogged-rows.ts';
 
 /** A table named in a statement; `database` is the session's where the statement names none. */
 export interface NamedTable {
@@ -24,9 +25,10 @@ export type Statement =
         | 'unknown';
     }
   | {
-      readonly kind: 'truncate' | 'create' | 'replace' | 'alter' | 'drop' | 'rename' | 'unlogged';
+      readonly kind: 'truncate' | 'create' | 'replace' | 'alter' | 'drop' | 'rename';
       readonly tables: readonly NamedTable[];
     }
+  | { readonly kind: 'unlogged'; readonly tables: readonly NamedTable[]; readonly rows: UnloggedRows }
   | { readonly kind: 'drop-database'; readonly database: string };
 
 /** Statements that never touch the shape or the rows of a table we follow. */
@@ -103,7 +105,7 @@ export function classify(statement: string, database: string): Statement {
     case 'CREATE':
     case 'ALTER':
     case 'DROP':
-      return definition(first, tokens, database);
+      return definition(first, tokens, database, statement);
     default:
       return { kind: harmless.has(first) ? 'nothing' : 'unknown' };
   }
@@ -135,7 +137,12 @@ const objects = new Set([
 ]);
 
 /** CREATE, ALTER, DROP: what kind of object comes first among words such as OR REPLACE, UNIQUE, DEFINER=…, TEMPORARY. */
-function definition(verb: 'CREATE' | 'ALTER' | 'DROP', tokens: readonly string[], database: string): Statement {
+function definition(
+  verb: 'CREATE' | 'ALTER' | 'DROP',
+  tokens: readonly string[],
+  database: string,
+  statement: string,
+): Statement {
   const at = tokens.findIndex((token, i) => i > 0 && objects.has(token.toUpperCase()));
   const object = at < 0 ? '' : (tokens[at]?.toUpperCase() ?? '');
   const before = tokens.slice(1, Math.max(1, at)).map((token) => token.toUpperCase());
@@ -152,16 +159,15 @@ function definition(verb: 'CREATE' | 'ALTER' | 'DROP', tokens: readonly string[]
   const { tables } = tableNames(tokens, skipIfExists(tokens, at + 1), database, verb === 'DROP');
   if (verb === 'CREATE') return { kind: before.includes('REPLACE') ? 'replace' : 'create', tables };
   if (verb === 'DROP') return { kind: 'drop', tables };
-  if (tokens.some((token, i) => isUnlogged(token.toUpperCase(), tokens[i + 1]?.toUpperCase())))
-    return { kind: 'unlogged', tables };
+  const rows = unloggedRows(statement, database);
+  if (rows !== null) return { kind: 'unlogged', tables: allOf(rows), rows };
   return tokens.some((token, i) => token.toUpperCase() === 'RENAME' && isTableRename(tokens[i + 1]))
     ? { kind: 'rename', tables: [...tables, ...renameTargets(tokens, database)] }
     : { kind: 'alter', tables };
 }
 
-function isUnlogged(word: string, next: string | undefined): boolean {
-  if (next === 'TABLESPACE') return word === 'DISCARD' || word === 'IMPORT';
-  return next === 'PARTITION' && ['DROP', 'TRUNCATE', 'EXCHANGE', 'DISCARD', 'IMPORT', 'CONVERT'].includes(word);
+function allOf({ changed, emptied, made, gone }: UnloggedRows): NamedTable[] {
+  return [...changed, ...emptied, made, gone].filter((table) => table !== null);
 }
 
 /** ALTER TABLE … RENAME [TO|AS] name, but not RENAME COLUMN, INDEX, KEY. */

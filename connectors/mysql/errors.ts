@@ -21,6 +21,13 @@ const byNumber: ReadonlyMap<number, readonly [Code, string]> = new Map([
   [1146, ['SOURCE_SCHEMA', 'the table vanished while it was read; run again']],
   [1412, ['SOURCE_SCHEMA', 'the table was truncated or altered while it was read; run again']],
   [1054, ['SOURCE_SCHEMA', 'a column vanished while the table was read; run again']],
+  [
+    1814,
+    [
+      'SOURCE_BUSY',
+      'the table’s tablespace is discarded: ALTER TABLE … IMPORT TABLESPACE, or leave the table out of source.tables',
+    ],
+  ],
   [1381, ['SOURCE_BINLOG_OFF', 'start the server with log_bin']],
 ]);
 

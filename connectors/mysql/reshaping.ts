@@ -116,9 +116,11 @@ export class Reshaping {
   async #copy({ before, after, standIn }: Effect & { kind: 'copy' }, { at, statement }: Cause): Promise<void> {
     const { gathered } = this.#options;
     await this.#endCopy(after.origin);
-    // Emptied first: what is in it needs no conversion.
-    if (before !== null) gathered.push({ kind: 'truncate', table: before, at });
-    gathered.push({ kind: 'schema', before, after, statement, at });
+    if (before?.fingerprint !== after.fingerprint) {
+      // Emptied first: what is in it needs no conversion.
+      if (before !== null) gathered.push({ kind: 'truncate', table: before, at });
+      gathered.push({ kind: 'schema', before, after, statement, at });
+    }
     this.#begin(after, standIn, at);
   }
 

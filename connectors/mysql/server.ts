@@ -1,6 +1,7 @@
 import { LockstepError } from '../../core/errors.ts';
 import { askValue, type Asker } from './connect.ts';
 import { GtidSet } from './gtid-set.ts';
+import { readRecoveredXid } from './binlog/xa.ts';
 import { comparePlaces, parseDomains, type Place, type Position } from './position.ts';
 
 /** What we need to know of the server before reading; asked once per connection. */
@@ -165,6 +166,15 @@ async function readCommittedPosition(session: Asker, server: Server, signal: Abo
   const place = comparePlaces(first, second) <= 0 ? first : second;
   const domains = await askValue(session, 'SELECT BINLOG_GTID_POS(?, ?)', signal, [place.file, place.offset]);
   return { by: 'domain', domains: parseDomains(domains ?? ''), place };
+}
+
+/**
+ * The XA transactions that are prepared on a MariaDB, as the log names them. One that commits stays among them until its rows are visible, while
+ * the place of the last commit lists it already. Needs no right.
+ */
+export async function readPreparedXa(session: Asker, signal: AbortSignal): Promise<ReadonlySet<string>> {
+  const rows = await session.query("XA RECOVER FORMAT='SQL'", signal);
+  return new Set(rows.map((row) => readRecoveredXid(row['data'] ?? '', Number(row['formatid']))));
 }
 
 async function readCommittedPlace(session: Asker, server: Server, signal: AbortSignal): Promise<Place> {

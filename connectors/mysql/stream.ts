@@ -10,6 +10,7 @@ import type { NamedTable } from './ddl.ts';
 import type { DeclaredKey } from './declared-keys.ts';
 import type { Dump } from './dump.ts';
 import { foreignKeysEntry, formatForeignKeys, type ForeignKeys } from './foreign-keys.ts';
+import { SettledXa } from './binlog/settled-xa.ts';
 import { Gathered } from './gathered.ts';
 import { Reshaping } from './reshaping.ts';
 import { keysBehind, capturedIn } from './schema/foreign-key-changes.ts';
@@ -73,6 +74,8 @@ export class Stream {
   #underWay: Piece | null = null;
   #stored: string;
   #storedAtMs = 0;
+  /** Those of XA transactions that end up to where the stream stands. */
+  readonly settledXa = new SettledXa();
   readonly #gathered = new Gathered();
   readonly #reshaping: Reshaping;
   readonly #cascades: Cascades;
@@ -156,6 +159,7 @@ export class Stream {
       if (piece.ddl === null) yield this.#batch(this.#gathered.takeChanges(), null, this.#gathered.takeBytes());
       return;
     }
+    if (piece.xa !== null) this.settledXa.add(piece.xa);
     this.#position = behind(this.#position, piece, piece.end);
     this.#underWay = null;
   }

@@ -1,6 +1,7 @@
 import type { TargetPlugin } from '../../core/plugin.ts';
 import { openCluster } from '../../codec/kafka/cluster.ts';
 import { openRegistry } from '../../codec/kafka/open-registry.ts';
+import { withLevel } from '../../codec/registry/levelled.ts';
 import { checkKafka, failedCheck } from './check.ts';
 import { clusterOptions, DEFAULT_PARTITIONS, registryOptions, type KafkaTargetOptions } from './options.ts';
 import { foreseeMessages } from './foresee.ts';
@@ -16,7 +17,9 @@ export const kafka: TargetPlugin<KafkaTargetOptions> = {
     const cluster = await openCluster(clusterOptions(options), signal);
     try {
       const replicationFactor = options.replicationFactor ?? null;
-      const registry = await openRegistry(options.registry, registryOptions(options), signal);
+      const opened = await openRegistry(options.registry, registryOptions(options), signal);
+      const level = options.compatibility ?? null;
+      const registry = level === null ? opened : { ...opened, registry: withLevel(opened.registry, level) };
       const partitions = options.partitions ?? DEFAULT_PARTITIONS;
       return new KafkaTarget({ cluster, registry, pipeline: options.pipeline, partitions, replicationFactor });
     } catch (error) {
@@ -38,7 +41,7 @@ export const kafka: TargetPlugin<KafkaTargetOptions> = {
     }
   },
 
-  foresee: (options, changes) => Promise.resolve(foreseeMessages(options.pipeline, changes)),
+  foresee: (options, changes) => Promise.resolve(foreseeMessages(options, changes)),
 
   async plan(options, tables, signal) {
     const cluster = await openCluster(clusterOptions(options), signal);

@@ -1,6 +1,7 @@
 import type { TargetOptions } from '../../core/plugin.ts';
 import type { ClusterOptions } from '../../codec/kafka/cluster.ts';
 import type { RegistryStoreOptions } from '../../codec/kafka/registry-store.ts';
+import type { Level } from '../../codec/registry/levels.ts';
 import type { Registry } from '../../codec/registry/registry.ts';
 
 export interface KafkaTargetOptions extends TargetOptions, Pick<ClusterOptions, 'tls' | 'sasl'> {
@@ -8,6 +9,8 @@ export interface KafkaTargetOptions extends TargetOptions, Pick<ClusterOptions, 
   readonly brokers: readonly string[];
   /** A schema registry that the caller opened and closes, the URL of one, or null for the built-in one. */
   readonly registry: Registry | string | null;
+  /** The compatibility that each subject is given; null or left out: the one that the registry has. */
+  readonly compatibility?: Level | null;
   /** Of a table's topic that is created. Default 4. */
   readonly partitions?: number;
   /** Of a topic that is created; null or left out: 3, or the number of brokers if smaller. */

@@ -87,6 +87,7 @@ describe.each(['mysql', 'mariadb'] as const)('schema changes of %s', (flavour) =
     ['change-column', 'ALTER TABLE t MODIFY n BIGINT'],
     ['change-key', 'ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (id, v)'],
     ['truncate-table', 'TRUNCATE TABLE t'],
+    ['change-partition', 'ALTER TABLE t TRUNCATE PARTITION ALL'],
     ['drop-table', 'DROP TABLE t'],
     ['rename-table', 'RENAME TABLE t TO u'],
     ['create-table', 'CREATE TABLE u (id INT PRIMARY KEY)'],
@@ -96,7 +97,9 @@ describe.each(['mysql', 'mariadb'] as const)('schema changes of %s', (flavour) =
     await using client = await openClient(source.url);
     await client.query(`CREATE DATABASE ${database}`);
     await client.query(`USE ${database}`);
-    await client.query('CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(10) NOT NULL, n INT)');
+    await client.query(
+      'CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(10) NOT NULL, n INT) PARTITION BY HASH (id) PARTITIONS 2',
+    );
     await runSource(run);
     await client.query(statement);
     await expect(runSource({ ...run, schemaChanges: { [kind]: 'stop' } })).rejects.toEqual(

@@ -1,7 +1,8 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startServer, type Server } from '../../dev/servers/index.ts';
 import { openClient } from '../support/mysql-run.ts';
-import { lockstep } from './cli.ts';
+import { configFile, lockstep } from './cli.ts';
 import { caughtUp, expectEqual, newScene, type Scene } from './scene.ts';
 
 describe('schema changes through Kafka', () => {
@@ -47,7 +48,7 @@ describe('schema changes through Kafka', () => {
     await expectEqual(scene);
   });
 
-  it('that older schemas forbid are foreseen, and stop what publishes before a row is sent', async () => {
+  it('that older schemas forbid are foreseen, stop what publishes before a row is sent, and pass once they are allowed', async () => {
     const scene = await sceneOf('refused');
     await using client = await openClient(source.url);
     const statement = 'ALTER TABLE refused.t MODIFY n VARCHAR(20)';
@@ -55,6 +56,12 @@ describe('schema changes through Kafka', () => {
     expect(foreseen.stdout + foreseen.stderr).toContain('a registry with level BACKWARD or above refuses');
     await client.query(statement);
     const { code, stderr } = await lockstep(['run', scene.file, '--until', 'caught-up']);
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/REGISTRY_REFUSED[\s\S]*fix .*compatibility/)]);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/REGISTRY_REFUSED[\s\S]*fix .*via\.compatibility/)]);
+    const allowed = configFile((await readFile(scene.file, 'utf8')).replace("'] }", "'], compatibility: NONE }"));
+    const unchecked = await lockstep(['plan', allowed, '--ddl', statement]);
+    expect(unchecked.stdout + unchecked.stderr).toContain('a new version of the schema, unchecked');
+    await client.query("INSERT INTO refused.t VALUES (3, 'c', 'not a number')");
+    await caughtUp({ ...scene, file: allowed });
+    await expectEqual(scene);
   });
 });

@@ -197,5 +197,24 @@ export function registerLogTests(name: string, flavour: Flavour, args: readonly 
       await expectAsCopied(pipeline, 'items');
       await expectAsCopied(pipeline, 'others');
     });
+
+    it('stops where the server itself says that changes are missing, with the place, and applies all before it', async () => {
+      const pipeline = await following(source.url);
+      await runAll(client, [
+        'CREATE TABLE plain (id INT AUTO_INCREMENT PRIMARY KEY, v LONGTEXT) ENGINE = MyISAM',
+        'SET GLOBAL binlog_stmt_cache_size = 4096',
+        'SET GLOBAL max_binlog_stmt_cache_size = 4096',
+        "INSERT INTO items VALUES (40, 'before')",
+      ]);
+      const session = await openSession();
+      const cut = session.query(`INSERT INTO plain (v) VALUES ${Array(9).fill("(REPEAT('x', 4000))").join()}`);
+      await expect(cut).rejects.toThrow('max_binlog_stmt_cache_size');
+      session.destroy();
+      await client.query('SET GLOBAL max_binlog_stmt_cache_size = 4294967296');
+      const failure = await failureOf(pipeline.catchUp());
+      expect([failure.code, failure.fix]).toEqual(['SOURCE_INCIDENT', expect.stringContaining('resync')]);
+      expect(failure.message).toMatch(/ at binlog\.\d+:\d+: /);
+      expect(pipeline.rows('items').map(([id]) => id)).toEqual([1, 40]);
+    });
   });
 }

@@ -92,15 +92,28 @@ describe.each(flavours)('a source on %s', (flavour) => {
   it.each([
     ['binlog_format', 'STATEMENT', 'SOURCE_BINLOG_FORMAT'],
     ['binlog_row_image', 'MINIMAL', 'SOURCE_ROW_IMAGE'],
-  ] as const)('stops when a session writes with %s = %s', async (name, value, code) => {
-    const failure = await whileFollowing(fresh(), async () => {
-      const session = await openClient(source.url, `${name} = '${value}'`);
-      await session.query(`UPDATE shop.items SET name = 'changed by ${name}' WHERE id = 1`);
-      session.destroy();
-    });
-    expectFix(failure, code);
-    expect(failure.message).not.toContain('changed by');
-  });
+  ] as const)(
+    'stops with the place where a session wrote with %s = %s, for itself or for all',
+    async (name, value, code) => {
+      const failure = await whileFollowing(fresh(), async () => {
+        const session = await openClient(source.url, `${name} = '${value}'`);
+        await session.query(`UPDATE shop.items SET name = 'changed by ${name}' WHERE id = 1`);
+        session.destroy();
+      });
+      expectFix(failure, code);
+      expect(failure.message).toMatch(/ at binlog\.\d+:\d+: /);
+      const right = name === 'binlog_format' ? 'ROW' : 'FULL';
+      const other = await whileFollowing(fresh(), async () => {
+        await client.query(`SET GLOBAL ${name} = '${value}'`);
+        const session = await openClient(source.url);
+        await session.query("UPDATE shop.items SET name = 'changed by all' WHERE id = 1");
+        session.destroy();
+        await client.query(`SET GLOBAL ${name} = '${right}'`);
+      });
+      expectFix(other, code);
+      expect(failure.message).not.toContain('changed by');
+    },
+  );
 
   it('says that the log it needs is gone', async () => {
     const server = new MemoryServer();

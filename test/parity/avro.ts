@@ -97,7 +97,8 @@ const bigLong = avro.types.LongType.__with({
   compare: (a: bigint, b: bigint) => Number(a - b),
 });
 
-function typeHook(type: unknown): avro.Type | undefined {
+/** For avsc: whole longs. */
+export function typeHook(type: unknown): avro.Type | undefined {
   const named = typeof type === 'object' && type !== null && 'type' in type ? type.type : type;
   return named === 'long' ? bigLong : undefined;
 }

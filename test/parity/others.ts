@@ -31,6 +31,21 @@ export const bytes: readonly ParityColumn[] = [
   })),
 ];
 
+/** Bytes that MariaDB compresses, or keeps as they are where they are short or would not get shorter. */
+export const compressedBytes: readonly ParityColumn[] = [
+  'VARBINARY(600)',
+  'TINYBLOB',
+  'BLOB',
+  'MEDIUMBLOB',
+  'LONGBLOB',
+].map((type) => ({
+  sql: `${type} COMPRESSED`,
+  edges: ["''", "x'00'", "REPEAT(x'00ff', 60)", "REPEAT(x'00', 250)", "x'0a0d095c27'"],
+  is: [new Uint8Array(), Uint8Array.of(0)],
+  random: (random: Random) => (random.chance(0.5) ? hex(random, random.int(250)) : `REPEAT(x'61', ${random.int(250)})`),
+  only: 'mariadb',
+}));
+
 const geometries = [
   ['POINT', 'POINT(1 -2.5)', 'POINT(-1.7976931348623157e308 5e-324)'],
   ['LINESTRING', 'LINESTRING(0 0, 1 1, 2.5 -2)'],

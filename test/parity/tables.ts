@@ -3,9 +3,9 @@ import type { Flavour } from '../support/mysql-run.ts';
 import type { ParityColumn } from './column.ts';
 import { documents } from './documents.ts';
 import { fractions, integers } from './numbers.ts';
-import { addresses, bytes, shapes, specials } from './others.ts';
-import { charsets, labels, texts } from './texts.ts';
-import { oldTimes, times } from './times.ts';
+import { addresses, bytes, compressedBytes, shapes, specials } from './others.ts';
+import { charsets, compressedTexts, labels, texts } from './texts.ts';
+import { times } from './times.ts';
 
 /** A table of the matrix: `id`, and a column `c0`, `c1`, … for each of its types; `touched` so that every update is one. */
 export interface ParityTable {
@@ -19,11 +19,11 @@ export interface ParityTable {
   readonly random?: true;
 }
 
-/** What tables that come from MySQL 5.5 or older still have. */
+/** What tables that come from MySQL 5.5 or older still have; with fractions, what MariaDB 5.3 to 10.0 made. */
 const oldFormat: ParityTable = {
   name: 'old_times',
   title: 'Dates and times in the format before MySQL 5.6',
-  columns: oldTimes,
+  columns: times,
   settings: { mysql56_temporal_format: { during: 'OFF', after: 'ON' } },
 };
 
@@ -39,6 +39,7 @@ export function parityTables(flavour: Flavour, seed: number): ParityTable[] {
     { name: 'charsets', title: 'Character sets', columns: charsets },
     { name: 'labels', title: 'ENUM and SET', columns: labels },
     { name: 'bytes', title: 'Bytes', columns: bytes },
+    { name: 'compressed', title: 'Compressed columns', columns: [...compressedTexts, ...compressedBytes] },
     { name: 'times', title: 'Dates and times', columns: times },
     ...(flavour === 'mariadb' ? [oldFormat] : []),
     { name: 'documents', title: 'JSON', columns: documents },

@@ -63,6 +63,27 @@ export const texts: readonly ParityColumn[] = [
   characters('LONGTEXT CHARACTER SET utf8mb4', `${czech}🙂`, 50),
 ];
 
+/** Longer than what is compressed (column_compression_threshold), or not; of text that gets shorter by it, or not. */
+const compressible = ['', 'a', 'x'.repeat(99), 'ab'.repeat(100), 'x'.repeat(255)];
+
+const compressedText = (sql: string, more: string): ParityColumn => ({
+  sql,
+  edges: [...compressible, more].map((text) => ({ sql: literal(text), label: literal(text.slice(0, 12)) })),
+  is: [...compressible, more],
+  random: (random) => `REPEAT(${literal(more.slice(0, 10))}, ${random.int(20)})`,
+  only: 'mariadb',
+});
+
+/** Columns that MariaDB compresses. */
+export const compressedTexts: readonly ParityColumn[] = [
+  compressedText('VARCHAR(255) COMPRESSED CHARACTER SET latin1', '€äöü'.repeat(60)),
+  compressedText('VARCHAR(256) COMPRESSED CHARACTER SET ascii', 'abcdefghij'.repeat(20)),
+  compressedText('VARCHAR(2000) COMPRESSED=zlib CHARACTER SET utf8mb4', `${czech}🙂日`.repeat(80)),
+  ...['TINYTEXT', 'TEXT', 'MEDIUMTEXT', 'LONGTEXT'].map((type) =>
+    compressedText(`${type} COMPRESSED CHARACTER SET utf8mb4`, `${czech}🙂`.repeat(type === 'TINYTEXT' ? 7 : 200)),
+  ),
+];
+
 export const labels: readonly ParityColumn[] = [
   {
     sql: "ENUM('a','b''c','x,y','ž') CHARACTER SET latin2",

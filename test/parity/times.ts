@@ -96,6 +96,3 @@ export const times: readonly ParityColumn[] = [
   ...precisions.map(timestamp),
   ...precisions.map(time),
 ];
-
-/** Without fractions, as servers before 5.6 stored them. */
-export const oldTimes: readonly ParityColumn[] = [date, datetime(0), timestamp(0), time(0)];

@@ -6,6 +6,7 @@ import { shortestFloat } from '../float.ts';
 import { formatInet4, formatInet6, formatUuid } from '../network-types.ts';
 import { printedColumn } from '../printed.ts';
 import { setLabels } from '../set-labels.ts';
+import { compressedColumn } from './compressed-column.ts';
 import { packedDecimal } from './decimal.ts';
 import { printJson } from './json.ts';
 import { wire, type WireColumn } from './table-map.ts';
@@ -186,7 +187,9 @@ function sized(laid: WireColumn, column: Column, where: string): LaidColumn | nu
   const prefix = prefixOf(laid);
   if (prefix === null || (laid.type === wire.json && column.type.kind !== 'json')) return null;
   const content = contentOf(laid, column, where);
-  return content === null ? null : { ...content, width: 0, prefix };
+  if (content === null) return null;
+  const packed = laid.type === wire.blobCompressed || laid.type === wire.varcharCompressed;
+  return { ...(packed ? compressedColumn(content, `${where}.${column.name}`) : content), width: 0, prefix };
 }
 
 function prefixOf({ type, meta }: WireColumn): number | null {
@@ -194,11 +197,13 @@ function prefixOf({ type, meta }: WireColumn): number | null {
     case wire.varchar:
     case wire.varString:
     case wire.string:
+    case wire.varcharCompressed:
       return meta > 255 ? 2 : 1;
     case wire.json:
     case wire.blob:
     case wire.geometry:
     case wire.vector:
+    case wire.blobCompressed:
       return meta;
     default:
       return null;

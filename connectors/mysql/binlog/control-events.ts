@@ -1,5 +1,5 @@
-import { inflateSync } from 'node:zlib';
 import { exact, type Body } from './body.ts';
+import { inflated } from './inflate.ts';
 import { MalformedEvent } from './malformed.ts';
 import { unsupported } from './refusals.ts';
 import { formatXid } from './xa.ts';
@@ -164,9 +164,6 @@ function readQueryHead(body: Body): string {
   return database;
 }
 
-/** zlib's best: more than that no stream can hold. */
-const bestRatio = 1032;
-
 /**
  * The rest of a body that MariaDB compressed (log_bin_compress): a byte of algorithm and the size's size, the size, most significant byte first, a
  * zlib stream. Source: MariaDB sql/log_event.cc, binlog_buf_uncompress.
@@ -177,21 +174,7 @@ export function inflate(body: Body): Buffer {
   if ((head & 0x80) === 0 || algorithm !== 0) throw unsupported(`bytes compressed by algorithm ${algorithm}`);
   let size = 0;
   for (let i = 0; i < (head & 7); i += 1) size = size * 256 + body.u8();
-  const compressed = body.view(body.left);
-  if (size === 0 || size > bestRatio * compressed.length + 64)
-    throw new MalformedEvent('compressed bytes that cannot be that many');
-  return inflated(compressed, size);
-}
-
-function inflated(compressed: Buffer, size: number): Buffer {
-  let bytes: Buffer;
-  try {
-    bytes = inflateSync(compressed, { maxOutputLength: size });
-  } catch (error) {
-    throw new MalformedEvent('compressed bytes that are broken', { cause: error });
-  }
-  if (bytes.length !== size) throw new MalformedEvent('compressed bytes that are fewer than they say');
-  return bytes;
+  return inflated(body.view(body.left), size);
 }
 
 export interface XaPrepare {

@@ -86,9 +86,9 @@ export class BinlogReader {
     this.#began = options.start.offset;
   }
 
-  /** Behind the last event that was read; never before what was handed on in an earlier run. */
+  /** Behind the last event that was read, and before one that cannot be; never before what was handed on in an earlier run. */
   get place(): Place {
-    const { place } = this.#place;
+    const place = this.#failure === null ? this.#place.place : this.#beforeFailure();
     const until = this.#options.again?.until ?? null;
     return until !== null && comparePlaces(place, until) < 0 ? until : place;
   }
@@ -223,6 +223,12 @@ export class BinlogReader {
         if (isSkipped(type) || (read.flags & flag.ignorable) !== 0) return null;
         throw unknownEvent(type);
     }
+  }
+
+  /** Behind the event nobody may go: who stops there must meet it again. */
+  #beforeFailure(): Place {
+    const { place } = this.#place;
+    return { ...place, offset: Math.min(this.#began, place.offset) };
   }
 
   /** An error with where it was found. */

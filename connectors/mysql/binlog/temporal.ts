@@ -1,22 +1,14 @@
-import type { Bytes } from '../../../core/bytes.ts';
 import type { ColumnType } from '../../../core/table.ts';
-import { printClock, printClockOfDay, printDate, printEpochSeconds, printFraction } from '../calendar.ts';
+import { printClock, printClockOfDay, printDate, printFraction } from '../calendar.ts';
 import type { Print } from '../printed.ts';
+import { olderTemporal } from './older-temporal.ts';
 import { wire, type WireColumn } from './table-map.ts';
+import { bigEndian, minus, printTimestamp, type Temporal } from './temporal-parts.ts';
 
-/** How a column of dates or times lies in the log: its width in bytes and how it is printed. */
-export interface Temporal {
-  readonly width: number;
-  readonly print: Print;
-}
-
-const minus = 0x2d;
-
-/** Null where the type is another one. Those of 5.6 and later carry fractions in the bytes behind; older ones have none. Source: sql-common/my_time.cc */
+/** Null where the type is another one. Those of 5.6 and later carry fractions in the bytes behind; older ones have none, but in MariaDB. Source: sql-common/my_time.cc */
 export function temporal(laid: WireColumn, type: ColumnType): Temporal | null {
   const digits = laid.meta;
   const fraction = (digits + 1) >> 1;
-  const old = 'digits' in type && type.digits === 0;
   switch (laid.type) {
     case wire.date:
     case wire.newdate:
@@ -28,11 +20,11 @@ export function temporal(laid: WireColumn, type: ColumnType): Temporal | null {
     case wire.time2:
       return type.kind === 'time' ? { width: 3 + fraction, print: time2(digits) } : null;
     case wire.timestamp:
-      return type.kind === 'timestamp' && old ? { width: 4, print: oldTimestamp } : null;
+      return type.kind === 'timestamp' ? olderTemporal(type.kind, type.digits) : null;
     case wire.datetime:
-      return type.kind === 'datetime' && old ? { width: 8, print: oldDatetime } : null;
+      return type.kind === 'datetime' ? olderTemporal(type.kind, type.digits) : null;
     case wire.time:
-      return type.kind === 'time' && old ? { width: 3, print: oldTime } : null;
+      return type.kind === 'time' ? olderTemporal(type.kind, type.digits) : null;
     default:
       return null;
   }
@@ -42,12 +34,6 @@ const day: Print = (out, bytes, start) => {
   const packed = bytes.readUIntLE(start, 3);
   printDate(out, packed >> 9, (packed >> 5) & 15, packed & 31);
 };
-
-function bigEndian(bytes: Buffer, start: number, size: number): number {
-  let value = 0;
-  for (let i = start; i < start + size; i += 1) value = value * 256 + (bytes[i] ?? 0);
-  return value;
-}
 
 /** The fraction behind `start`, in µs. */
 function micros(bytes: Buffer, start: number, digits: number): number {
@@ -61,13 +47,6 @@ function timestamp2(digits: number): Print {
     printTimestamp(out, bigEndian(bytes, start, 4), micros(bytes, start + 4, digits));
     printFraction(out, micros(bytes, start + 4, digits), digits);
   };
-}
-
-const oldTimestamp: Print = (out, bytes, start) => printTimestamp(out, bytes.readUInt32LE(start), 0);
-
-function printTimestamp(out: Bytes, seconds: number, fraction: number): void {
-  if (seconds === 0 && fraction === 0) out.ascii('0000-00-00 00:00:00');
-  else printEpochSeconds(out, seconds);
 }
 
 function datetime2(digits: number): Print {
@@ -95,18 +74,3 @@ function time2(digits: number): Print {
     printFraction(out, (value % scale) * 10 ** (6 - 2 * size), digits);
   };
 }
-
-const oldDatetime: Print = (out, bytes, start) => {
-  const packed = Number(bytes.readBigUInt64LE(start));
-  const date = Math.floor(packed / 1_000_000);
-  const clock = packed % 1_000_000;
-  printDate(out, Math.floor(date / 10_000), Math.floor(date / 100) % 100, date % 100);
-  printClockOfDay(out, Math.floor(clock / 10_000), Math.floor(clock / 100) % 100, clock % 100);
-};
-
-const oldTime: Print = (out, bytes, start) => {
-  const packed = bytes.readIntLE(start, 3);
-  const value = Math.abs(packed);
-  if (packed < 0) out.byte(minus);
-  printClock(out, Math.floor(value / 10_000), Math.floor(value / 100) % 100, value % 100);
-};

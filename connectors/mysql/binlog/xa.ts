@@ -3,6 +3,14 @@ export function formatXid(global: Buffer, branch: Buffer, format: number): strin
   return `X'${global.toString('hex')}',X'${branch.toString('hex')}',${format}`;
 }
 
+/** Reads the name of an XA transaction as MariaDB's `XA RECOVER FORMAT='SQL'` prints it: `X'67',X'62',1`, or `'g'` where it can be printed. */
+export function readRecoveredXid(printed: string, format: number): string {
+  const [global, branch] = [...printed.matchAll(/(X?)'([^']*)'/gi)].map(([, hex, text = '']) =>
+    Buffer.from(text, hex === '' ? 'latin1' : 'hex'),
+  );
+  return formatXid(global ?? Buffer.alloc(0), branch ?? Buffer.alloc(0), format);
+}
+
 /** What a statement of the log does to an XA transaction; null where it is not understood. */
 export type XaStatement =
   | { readonly kind: 'start' | 'end' }

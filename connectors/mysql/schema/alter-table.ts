@@ -279,6 +279,11 @@ export function readTableCharset(reader: TokenReader): readonly Operation[] {
 function readOther(reader: TokenReader): readonly Operation[] {
   const known = harmless.has(reader.word());
   const text = reader.word();
+  // What is done about partitions comes last, and their names stand behind commas too.
+  if (known && [text, reader.word(1)].includes('PARTITION')) {
+    while (!reader.ended) reader.take();
+    return [];
+  }
   // Table options may follow each other without commas, and may be a character set; any other word ends what is understood.
   reader.take();
   while (!reader.ended && reader.word() !== ',' && !['CHARACTER', 'CHARSET', 'COLLATE'].includes(reader.word()))

@@ -109,19 +109,22 @@ function typeOf(laid: WireColumn, known: Column, extra: Extra): ColumnType | nul
       return { kind: 'date' };
     case wire.time:
     case wire.time2:
-      return { kind: 'time', digits: laid.type === wire.time2 ? laid.meta : 0 };
+      return temporal('time', laid.type === wire.time2 ? laid.meta : null, known.type);
     case wire.datetime:
     case wire.datetime2:
-      return { kind: 'datetime', digits: laid.type === wire.datetime2 ? laid.meta : 0 };
+      return temporal('datetime', laid.type === wire.datetime2 ? laid.meta : null, known.type);
     case wire.timestamp:
     case wire.timestamp2:
-      return { kind: 'timestamp', digits: laid.type === wire.timestamp2 ? laid.meta : 0 };
+      return temporal('timestamp', laid.type === wire.timestamp2 ? laid.meta : null, known.type);
     case wire.varchar:
     case wire.varString:
     case wire.varcharCompressed: {
       if (extra.longest === null) return null;
-      const length = Math.floor(laid.meta / extra.longest);
-      return text ? { kind: 'varchar', length } : { kind: 'varbinary', length: laid.meta };
+      // A compressed value has a byte of method before it.
+      const bytes = laid.type === wire.varcharCompressed ? laid.meta - 1 : laid.meta;
+      return text
+        ? { kind: 'varchar', length: Math.floor(bytes / extra.longest) }
+        : { kind: 'varbinary', length: bytes };
     }
     case wire.string:
       if (extra.longest === null) return null;
@@ -143,6 +146,11 @@ function typeOf(laid: WireColumn, known: Column, extra: Extra): ColumnType | nul
     default:
       return null;
   }
+}
+
+/** The log does not say how many digits MariaDB's older format has. */
+function temporal(kind: 'time' | 'datetime' | 'timestamp', digits: number | null, known: ColumnType): ColumnType {
+  return { kind, digits: digits ?? ('digits' in known ? known.digits : 0) };
 }
 
 /** Types that the log cannot tell apart agree. */

@@ -11,6 +11,7 @@ import { evolve, type Evolved } from './evolve.ts';
 import { originOf, renamedTables } from './renames.ts';
 import { keyOf, renamedTable, requireAllowed, shapeOf, stepsOf, type Step } from './steps.ts';
 import { TokenReader } from './tokens.ts';
+import type { UnloggedRows } from './unlogged-rows.ts';
 
 /** What a statement means for the tables that are followed. */
 export type Effect =
@@ -107,7 +108,7 @@ export class SchemaChanges {
           ? await this.#alter(statement.tables, ddl)
           : await this.#rename(statement.tables, ddl.statement);
       case 'unlogged':
-        throw doubt(ddl.statement, named.map(originOf), 'adds or removes rows without logging them, in a table');
+        return await this.#unlogged(statement.rows, ddl.statement);
     }
   }
 
@@ -116,6 +117,33 @@ export class SchemaChanges {
     if (table === undefined) return [];
     const policy = requireAllowed('truncate-table', this.#options.policies, table.origin, statement);
     return policy === 'ignore' ? [] : [{ kind: 'truncate', table }];
+  }
+
+  /** Which rows came or went only the server knows. */
+  async #unlogged({ changed, emptied, made, gone }: UnloggedRows, statement: string): Promise<Effect[]> {
+    const { policies, known } = this.#options;
+    const mayChange = ({ origin }: TableSchema): boolean =>
+      requireAllowed('change-partition', policies, origin, statement) === 'evolve';
+    const wanted = (tables: readonly NamedTable[]): TableSchema[] =>
+      tables.flatMap((table) => this.#known(table) ?? []).filter(mayChange);
+    const effects: Effect[] = wanted(emptied).map((table) => ({ kind: 'truncate', table }));
+    for (const table of wanted(changed))
+      effects.push({ kind: 'copy', before: table, after: table, standIn: known.standIn(table.origin) });
+    if (gone !== null) effects.push(...this.#drop(gone, statement));
+    if (made !== null) effects.push(...(await this.#made(made, changed[0] ?? made, statement)));
+    return effects;
+  }
+
+  /** A partition that is a table now, of the same shape as the one it comes from. */
+  async #made(named: NamedTable, from: NamedTable, statement: string): Promise<Effect[]> {
+    const { known, policies } = this.#options;
+    if (!known.captures(named.database, named.table) || this.#known(named) !== undefined) return [];
+    const model = this.#known(from);
+    if (model === undefined) return await this.#enter([named], () => null, statement);
+    if (requireAllowed('create-table', policies, originOf(named), statement) === 'ignore')
+      return [{ kind: 'leave-out', origin: originOf(named) }];
+    const after = renamedTable(model, named.database, named.table);
+    return [{ kind: 'copy', before: null, after, standIn: known.standIn(model.origin) }];
   }
 
   #drop(named: NamedTable, statement: string): Effect[] {
@@ -186,11 +214,12 @@ export class SchemaChanges {
     const steps = stepsOf(before, evolved, this.#options.policies, ddl.statement);
     const after = evolved.table;
     const { standIn } = evolved;
-    const reshaped: Effect[] = this.#carries(before, evolved)
-      ? steps.length === 0 && after.fingerprint === before.fingerprint
-        ? []
-        : [{ kind: 'reshape', steps, after, standIn }]
-      : [{ kind: 'copy', before, after, standIn }];
+    const reshaped: Effect[] =
+      !deletesRows(ddl.statement) && this.#carries(before, evolved)
+        ? steps.length === 0 && after.fingerprint === before.fingerprint
+          ? []
+          : [{ kind: 'reshape', steps, after, standIn }]
+        : [{ kind: 'copy', before, after, standIn }];
     if (to === null || originOf(to) === before.origin) return reshaped;
     const world = {
       ...this.#options.known,
@@ -316,6 +345,13 @@ export class SchemaChanges {
   #dialect(where: string): { flavour: 'mysql' | 'mariadb'; where: string } {
     return { flavour: this.#options.flavour, where };
   }
+}
+
+/** MariaDB's ALTER IGNORE deletes rows that a new key finds twice, and logs none of them. */
+function deletesRows(statement: string): boolean {
+  const reader = new TokenReader(statement);
+  while (!reader.ended && reader.word() !== 'TABLE') if (reader.take().toUpperCase() === 'IGNORE') return true;
+  return false;
 }
 
 function sameNames(a: TableSchema, b: TableSchema): boolean {

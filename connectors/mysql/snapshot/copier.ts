@@ -6,8 +6,9 @@ import { Bell, sleep } from '../../../core/signals.ts';
 import type { TableSchema } from '../../../core/table.ts';
 import type { ForeignKey } from '../../../core/foreign-key.ts';
 import type { Cursor } from '../binlog/cursor.ts';
+import type { SettledXa } from '../binlog/settled-xa.ts';
 import { comparePlaces, type Position } from '../position.ts';
-import { beginConsistentSnapshot, readLogEnd, readVisiblePosition, type Server } from '../server.ts';
+import { beginConsistentSnapshot, readLogEnd, readPreparedXa, readVisiblePosition, type Server } from '../server.ts';
 import { readLength, requireEnd, type TextConnection } from '../text-connection.ts';
 import { isCircular, waitsForOthers } from './order.ts';
 import { beginInShape, differenceInShape } from './current-shape.ts';
@@ -27,8 +28,16 @@ export interface CopierOptions {
   readonly foreignKeys?: () => readonly ForeignKey[];
   readonly connect: (signal: AbortSignal) => Promise<TextConnection>;
   /** Where the stream stands; a chunk is read only at or behind it. */
-  readonly handedOn: () => HandedOn;
+  readonly handedOn: () => HandedOn & { readonly settledXa: SettledXa };
 }
+
+/** A low position, and what was prepared on a MariaDB just behind it. */
+interface Low {
+  readonly position: Position;
+  readonly prepared: ReadonlySet<string>;
+}
+
+const none: ReadonlySet<string> = new Set();
 
 /** A chunk aims at this time, so that the stream, which waits for it, lags no longer. */
 const chunkTargetMs = 500;
@@ -153,8 +162,15 @@ export class Copier {
     let limit = this.#isAtOnce(copy) ? Number.MAX_SAFE_INTEGER : firstChunkRows;
     while (!range.done && !copy.paused && copy.epoch === epoch) {
       const chunk = new Chunk(copy.schema);
-      const low = await this.#hold(connection, copy, epoch, signal);
-      if (low === null) return false;
+      const held = await this.#hold(connection, copy, epoch, signal);
+      if (held === null) return false;
+      const low = held.position;
+      if (!(await this.#isVisible(connection, copy, held, signal))) {
+        this.#release(copy, low);
+        await this.#endSnapshot(connection, copy, signal);
+        await sleep(2, signal);
+        return false;
+      }
       const begun = performance.now();
       try {
         yield* this.#chunk({ connection, copy, range, chunk, low, limit, pending }, signal);
@@ -177,12 +193,7 @@ export class Copier {
   }
 
   /** Reads a position that lists all the stream has handed on and keeps the stream from passing it. */
-  async #hold(
-    connection: TextConnection,
-    copy: TableCopy,
-    epoch: number,
-    signal: AbortSignal,
-  ): Promise<Position | null> {
+  async #hold(connection: TextConnection, copy: TableCopy, epoch: number, signal: AbortSignal): Promise<Low | null> {
     const { gate } = this.#options;
     gate.close();
     try {
@@ -192,9 +203,10 @@ export class Copier {
           await this.#endSnapshot(connection, copy, signal);
           return null;
         }
-        if (copy.isSameOrLater(low) && gate.hold(low, this.#options.handedOn())) {
+        const { position } = low;
+        if (copy.isSameOrLater(position) && gate.hold(position, this.#options.handedOn())) {
           copy.inFlight += 1;
-          copy.firstLow ??= low;
+          copy.firstLow ??= position;
           return low;
         }
         await this.#endSnapshot(connection, copy, signal);
@@ -206,11 +218,36 @@ export class Copier {
   }
 
   /** A position that lists only what a read that starts now shows; where the server can, of a snapshot that is open then. */
-  async #low(connection: TextConnection, copy: TableCopy, signal: AbortSignal): Promise<Position> {
+  async #low(connection: TextConnection, copy: TableCopy, signal: AbortSignal): Promise<Low> {
     const { server, marker } = this.#options;
-    const low = await readVisiblePosition(connection, server, marker, signal);
+    const position = await readVisiblePosition(connection, server, marker, signal);
+    const prepared = server.flavour === 'mariadb' ? await readPreparedXa(connection, signal) : none;
     if (this.#isAtOnce(copy)) await beginConsistentSnapshot(connection, signal);
-    return low;
+    return { position, prepared };
+  }
+
+  /**
+   * Whether a read that starts now shows all that the low position lists (rule 0). MariaDB lists the commit of an XA transaction for a moment
+   * before its rows are visible, and as prepared until they are. Which of those have committed the stream tells, once it stands at the low position.
+   */
+  async #isVisible(
+    connection: TextConnection,
+    copy: TableCopy,
+    { position, prepared }: Low,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (prepared.size === 0) return true;
+    const { handedOn } = this.#options;
+    const { epoch } = copy;
+    while (comparePlaces(handedOn().position.place, position.place) < 0) {
+      // The stream may wait for this very chunk, to begin the table's copy over.
+      if (copy.paused || copy.epoch !== epoch) return false;
+      await sleep(2, signal);
+    }
+    const { settledXa } = handedOn();
+    // An open snapshot does not come to see what was not visible when it was opened.
+    const still = this.#isAtOnce(copy) ? prepared : await readPreparedXa(connection, signal);
+    return !settledXa.hasAnyOf(still);
   }
 
   async #endSnapshot(connection: TextConnection, copy: TableCopy, signal: AbortSignal): Promise<void> {

@@ -53,6 +53,7 @@ describe('a configuration', () => {
       tls: false,
       sasl: null,
       schemaRegistry: null,
+      compatibility: null,
       partitions: 4,
       replication: null,
     });

@@ -1,3 +1,5 @@
+import { deflateRawSync } from 'node:zlib';
+import { compressedColumn } from '../../../../connectors/mysql/binlog/compressed-column.ts';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { packedDecimal } from '../../../../connectors/mysql/binlog/decimal.ts';
@@ -134,4 +136,28 @@ describe('network types and sets', () => {
     expect(setLabels(5n, ['a', 'b', 'c'])).toBe('a,c');
     expect(setLabels(0n, ['a'])).toBe('');
   });
+});
+
+describe('a compressed value', () => {
+  const latin1 = (packed: Buffer, start: number, end: number): string => packed.toString('latin1', start, end);
+  const column = compressedColumn({ decode: latin1, print: null }, 'shop.t.c');
+  const read = (hex: string): unknown => column.decode(bytes(hex), 0, bytes(hex).length);
+  const packed = deflateRawSync('a'.repeat(300)).toString('hex');
+
+  it.each([
+    ['', ''],
+    ['00 61 62', 'ab'],
+    [`8a 012c ${packed}`, 'a'.repeat(300)],
+  ])('%s is what was compressed', (hex, text) => {
+    expect(read(hex)).toBe(text);
+  });
+
+  it.each([`8a 012d ${packed}`, `82 012c ${packed}`, '8c ffffffff 00', '90 00', '8f'])(
+    '%s is refused with its column',
+    (hex) => {
+      expect(() => read(hex)).toThrow(
+        expect.objectContaining({ code: 'SOURCE_EVENT_CORRUPT', message: expect.stringContaining('shop.t.c') }),
+      );
+    },
+  );
 });

@@ -1,0 +1,4 @@
+import { registerSchemaChanges } from './schema-changes.ts';
+
+registerSchemaChanges('mysql', 'kafka');
+registerSchemaChanges('mariadb', 'kafka');
