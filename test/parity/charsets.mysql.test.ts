@@ -1,6 +1,6 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { textDecoder } from '../../connectors/mysql/charset.ts';
+import { textDecoder } from '../../connectors/mysql/values/charset.ts';
 import { LockstepError } from '../../core/errors.ts';
 import { startServer } from '../../dev/servers/index.ts';
 import { openClient } from '../support/mysql-run.ts';

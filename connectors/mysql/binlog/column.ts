@@ -1,11 +1,11 @@
 import { LockstepError } from '../../../core/errors.ts';
 import type { PackedColumn } from '../../../core/row.ts';
 import type { Column, ColumnType } from '../../../core/table.ts';
-import { isUtf8, isValidUtf8, textDecoder } from '../charset.ts';
-import { shortestFloat } from '../float.ts';
-import { formatInet4, formatInet6, formatUuid } from '../network-types.ts';
-import { printedColumn } from '../printed.ts';
-import { setLabels } from '../set-labels.ts';
+import { isUtf8, isValidUtf8, textDecoder } from '../values/charset.ts';
+import { shortestFloat } from '../values/float.ts';
+import { formatInet4, formatInet6, formatUuid } from '../values/network-types.ts';
+import { printedColumn } from '../values/printed.ts';
+import { setLabels } from '../values/set-labels.ts';
 import { compressedColumn } from './compressed-column.ts';
 import { packedDecimal } from './decimal.ts';
 import { printJson } from './json.ts';

@@ -1,4 +1,4 @@
-import type { Print } from '../printed.ts';
+import type { Print } from '../values/printed.ts';
 
 /** Bytes that hold the first 0–9 decimal digits of a group. */
 const groupBytes = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4] as const;

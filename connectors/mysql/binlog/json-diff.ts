@@ -1,4 +1,4 @@
-import { printedText } from '../printed.ts';
+import { printedText } from '../values/printed.ts';
 import { printJson } from './json.ts';
 import type { Body } from './body.ts';
 import { JsonDocument, type PathLeg } from './json-document.ts';

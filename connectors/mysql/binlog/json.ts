@@ -1,7 +1,7 @@
 import type { Bytes } from '../../../core/bytes.ts';
 import { LockstepError } from '../../../core/errors.ts';
-import { printClock, printClockOfDay, printDate, printFraction } from '../calendar.ts';
-import { formatJsonDouble } from '../float.ts';
+import { printClock, printClockOfDay, printDate, printFraction } from '../values/calendar.ts';
+import { formatJsonDouble } from '../values/float.ts';
 import { packedDecimal } from './decimal.ts';
 
 /** Value types of MySQL's binary JSON. Source: sql-common/json_binary.h */

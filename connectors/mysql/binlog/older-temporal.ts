@@ -1,5 +1,5 @@
-import { printClock, printClockOfDay, printDate, printFraction } from '../calendar.ts';
-import type { Print } from '../printed.ts';
+import { printClock, printClockOfDay, printDate, printFraction } from '../values/calendar.ts';
+import type { Print } from '../values/printed.ts';
 import { bigEndian, minus, printTimestamp, type Temporal } from './temporal-parts.ts';
 
 type Kind = 'timestamp' | 'datetime' | 'time';

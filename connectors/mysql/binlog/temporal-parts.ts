@@ -1,6 +1,6 @@
 import type { Bytes } from '../../../core/bytes.ts';
-import { printEpochSeconds } from '../calendar.ts';
-import type { Print } from '../printed.ts';
+import { printEpochSeconds } from '../values/calendar.ts';
+import type { Print } from '../values/printed.ts';
 
 /** How a column of dates or times lies in the log: its width in bytes and how it is printed. */
 export interface Temporal {

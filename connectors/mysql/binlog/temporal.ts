@@ -1,6 +1,6 @@
 import type { ColumnType } from '../../../core/table.ts';
-import { printClock, printClockOfDay, printDate, printFraction } from '../calendar.ts';
-import type { Print } from '../printed.ts';
+import { printClock, printClockOfDay, printDate, printFraction } from '../values/calendar.ts';
+import type { Print } from '../values/printed.ts';
 import { olderTemporal } from './older-temporal.ts';
 import { wire, type WireColumn } from './table-map.ts';
 import { bigEndian, minus, printTimestamp, type Temporal } from './temporal-parts.ts';

@@ -1,6 +1,6 @@
 import { Cursor } from '../binlog/cursor.ts';
 import { metadataField, wire, type TableMap } from '../binlog/table-map.ts';
-import { textDecoder } from '../charset.ts';
+import { textDecoder } from '../values/charset.ts';
 import { geometryKinds } from '../declared-type.ts';
 import type { Collations } from './collations.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { packedDecimal } from '../../../../../connectors/mysql/binlog/decimal.ts';
-import { printedText } from '../../../../../connectors/mysql/printed.ts';
+import { printedText } from '../../../../../connectors/mysql/values/printed.ts';
 
 interface Decimal {
   readonly precision: number;

@@ -1,15 +1,20 @@
 import { deflateRawSync } from 'node:zlib';
-import { compressedColumn } from '../../../../connectors/mysql/binlog/compressed-column.ts';
+import { compressedColumn } from '../../../../../connectors/mysql/binlog/compressed-column.ts';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { packedDecimal } from '../../../../connectors/mysql/binlog/decimal.ts';
-import { printJson } from '../../../../connectors/mysql/binlog/json.ts';
-import { printClock, printDate, printEpochSeconds, printFraction } from '../../../../connectors/mysql/calendar.ts';
-import { formatJsonDouble, shortestFloat } from '../../../../connectors/mysql/float.ts';
-import { formatInet4, formatInet6, formatUuid } from '../../../../connectors/mysql/network-types.ts';
-import { printedText } from '../../../../connectors/mysql/printed.ts';
-import { setLabels } from '../../../../connectors/mysql/set-labels.ts';
-import { Bytes } from '../../../../core/bytes.ts';
+import { packedDecimal } from '../../../../../connectors/mysql/binlog/decimal.ts';
+import { printJson } from '../../../../../connectors/mysql/binlog/json.ts';
+import {
+  printClock,
+  printDate,
+  printEpochSeconds,
+  printFraction,
+} from '../../../../../connectors/mysql/values/calendar.ts';
+import { formatJsonDouble, shortestFloat } from '../../../../../connectors/mysql/values/float.ts';
+import { formatInet4, formatInet6, formatUuid } from '../../../../../connectors/mysql/values/network-types.ts';
+import { printedText } from '../../../../../connectors/mysql/values/printed.ts';
+import { setLabels } from '../../../../../connectors/mysql/values/set-labels.ts';
+import { Bytes } from '../../../../../core/bytes.ts';
 
 /** What is written to empty bytes. */
 function written(write: (out: Bytes) => void): string {

@@ -1,6 +1,6 @@
 import { isUtf8 as isWellFormed } from 'node:buffer';
 import iconv from 'iconv-lite';
-import { LockstepError } from '../../core/errors.ts';
+import { LockstepError } from '../../../core/errors.ts';
 import { swe7, upperHalves } from './charset-codes.ts';
 import { codedText, isCoded } from './coded-text.ts';
 

@@ -1,5 +1,5 @@
-import { Bytes } from '../../core/bytes.ts';
-import type { PackedColumn } from '../../core/row.ts';
+import { Bytes } from '../../../core/bytes.ts';
+import type { PackedColumn } from '../../../core/row.ts';
 
 /** Appends a value that lies in `bytes[start, end)` as text. */
 export type Print = NonNullable<PackedColumn['print']>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { textDecoder } from '../../../../connectors/mysql/charset.ts';
+import { textDecoder } from '../../../../../connectors/mysql/values/charset.ts';
 
 const decoded = (charset: string, hex: string): string => {
   const bytes = Buffer.from(`ff${hex}ff`, 'hex');

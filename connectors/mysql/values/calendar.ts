@@ -1,5 +1,5 @@
-import type { Bytes } from '../../core/bytes.ts';
-import { civilDate } from '../../core/civil-date.ts';
+import type { Bytes } from '../../../core/bytes.ts';
+import { civilDate } from '../../../core/civil-date.ts';
 
 const dash = 0x2d;
 const colon = 0x3a;
