@@ -1,4 +1,4 @@
-import { describePosition, parsePosition } from './position.ts';
+import { describePosition, parsePosition } from './position/position.ts';
 import { parseRange } from './snapshot/ranges.ts';
 import { originOfEntry, parseTable, streamEntry } from './tables.ts';
 

@@ -1,10 +1,10 @@
 import type { TableSchema } from '../../core/table.ts';
 import { createHash } from 'node:crypto';
 import { LockstepError } from '../../core/errors.ts';
-import { startOf } from './again.ts';
+import { startOf } from './position/again.ts';
 import { BinlogReader, type ReaderOptions } from './binlog/reader.ts';
 import { Session, type Address } from './connect.ts';
-import { formatDomains, nextFile, type Place, type Position } from './position.ts';
+import { formatDomains, nextFile, type Place, type Position } from './position/position.ts';
 import type { Server } from './server.ts';
 import type { Wire } from './wire.ts';
 

@@ -14,7 +14,7 @@ import { openDump, silenceMs, type Dump, type DumpOptions } from './dump.ts';
 import { readForeignKeyWarnings } from './foreign-key-warnings.ts';
 import { ForeignKeys, foreignKeysEntry, formatForeignKeys, parseForeignKeys, resolveKeys } from './foreign-keys.ts';
 import { compilePatterns, type TableFilter } from './patterns.ts';
-import { formatPosition, parsePosition, type Position } from './position.ts';
+import { formatPosition, parsePosition, type Position } from './position/position.ts';
 import {
   logsForeignKeys,
   readLogEnd,

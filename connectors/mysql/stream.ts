@@ -3,7 +3,7 @@ import type { Progress } from '../../core/progress.ts';
 import { untilAborted, Wait } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { isRowChange } from '../../core/transform.ts';
-import { behind } from './behind.ts';
+import { behind } from './position/behind.ts';
 import type { Piece } from './binlog/reader.ts';
 import { Cascades } from './cascades.ts';
 import type { NamedTable } from './ddl.ts';
@@ -20,7 +20,7 @@ import type { Copier } from './snapshot/copier.ts';
 import type { Gate } from './snapshot/gate.ts';
 import { sparselyUpdated } from './snapshot/order.ts';
 import type { TableCopy } from './snapshot/table-copy.ts';
-import { comparePlaces, formatPosition, type Place, type Position } from './position.ts';
+import { comparePlaces, formatPosition, type Place, type Position } from './position/position.ts';
 import { formatTable, streamEntry, tableEntry, type Tables } from './tables.ts';
 
 export interface StreamOptions {

@@ -1,6 +1,6 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { GtidSet } from '../../connectors/mysql/gtid-set.ts';
+import { GtidSet } from '../../connectors/mysql/position/gtid-set.ts';
 import { startServer, type Server } from '../../dev/servers/index.ts';
 import { copied, following, runAll, whileFollowing } from '../support/following.ts';
 import { openClient } from '../support/mysql-run.ts';

@@ -1,4 +1,4 @@
-import type { Again } from '../again.ts';
+import type { Again } from '../position/again.ts';
 import { classify } from '../ddl.ts';
 import type { MariadbGtid, Query, TransactionId, XaPrepare } from './control-events.ts';
 import type { LogEvent } from './event.ts';

@@ -1,4 +1,4 @@
-import type { Place } from '../position.ts';
+import type { Place } from '../position/position.ts';
 import type { Body } from './body.ts';
 import { flag } from './event-types.ts';
 import type { LogEvent } from './event.ts';

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { LockstepError } from '../../../core/errors.ts';
 import type { TableSchema } from '../../../core/table.ts';
-import type { Again } from '../again.ts';
-import { comparePlaces, type Place } from '../position.ts';
+import type { Again } from '../position/again.ts';
+import { comparePlaces, type Place } from '../position/position.ts';
 import type { Wire } from '../wire.ts';
 import { Body } from './body.ts';
 import {

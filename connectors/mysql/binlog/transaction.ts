@@ -1,6 +1,6 @@
 import type { Change, Moment } from '../../../core/contracts.ts';
 import { LockstepError } from '../../../core/errors.ts';
-import type { Place } from '../position.ts';
+import type { Place } from '../position/position.ts';
 import type { Query, TransactionId } from './control-events.ts';
 import { MalformedEvent } from './malformed.ts';
 import { Savepoints } from './savepoints.ts';

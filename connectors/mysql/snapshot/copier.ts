@@ -7,7 +7,7 @@ import type { TableSchema } from '../../../core/table.ts';
 import type { ForeignKey } from '../../../core/foreign-key.ts';
 import type { Cursor } from '../binlog/cursor.ts';
 import type { SettledXa } from '../binlog/settled-xa.ts';
-import { comparePlaces, type Position } from '../position.ts';
+import { comparePlaces, type Position } from '../position/position.ts';
 import { beginConsistentSnapshot, readLogEnd, readPreparedXa, readVisiblePosition, type Server } from '../server.ts';
 import { readLength, requireEnd, type TextConnection } from '../text-connection.ts';
 import { isCircular, waitsForOthers } from './order.ts';

@@ -1,6 +1,6 @@
 import { Bell } from '../../../core/signals.ts';
 import type { Piece } from '../binlog/reader.ts';
-import { comparePlaces, type Position } from '../position.ts';
+import { comparePlaces, type Position } from '../position/position.ts';
 
 /** True when `low` lists the piece's transaction. */
 export function lists(low: Position, piece: Pick<Piece, 'id' | 'at'>): boolean {

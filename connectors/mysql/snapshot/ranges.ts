@@ -3,7 +3,7 @@ import { LockstepError } from '../../../core/errors.ts';
 import { valueAt } from '../../../core/row.ts';
 import type { Column, TableSchema } from '../../../core/table.ts';
 import { askValue, type Asker } from '../connect.ts';
-import { comparePlaces, parsePlace, type Place } from '../position.ts';
+import { comparePlaces, parsePlace, type Place } from '../position/position.ts';
 import { quote } from '../server.ts';
 
 /**

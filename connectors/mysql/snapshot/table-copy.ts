@@ -1,6 +1,6 @@
 import type { TableSchema } from '../../../core/table.ts';
 import type { Piece } from '../binlog/reader.ts';
-import { comparePlaces, type Place, type Position } from '../position.ts';
+import { comparePlaces, type Place, type Position } from '../position/position.ts';
 import { lists, listsAll } from './gate.ts';
 import { laterPlace, type Range } from './ranges.ts';
 

@@ -1,6 +1,6 @@
 import type { Piece } from '../../../../connectors/mysql/binlog/reader.ts';
 import { Cascades } from '../../../../connectors/mysql/cascades.ts';
-import type { Position } from '../../../../connectors/mysql/position.ts';
+import type { Position } from '../../../../connectors/mysql/position/position.ts';
 import { Gate } from '../../../../connectors/mysql/snapshot/gate.ts';
 import { isCircular, sparselyUpdated, waitsForOthers } from '../../../../connectors/mysql/snapshot/order.ts';
 import type { Range } from '../../../../connectors/mysql/snapshot/ranges.ts';

@@ -1,4 +1,4 @@
-import type { Position } from '../../../../connectors/mysql/position.ts';
+import type { Position } from '../../../../connectors/mysql/position/position.ts';
 import { Gate, type HandedOn } from '../../../../connectors/mysql/snapshot/gate.ts';
 import type { Range } from '../../../../connectors/mysql/snapshot/ranges.ts';
 import { TableCopy } from '../../../../connectors/mysql/snapshot/table-copy.ts';

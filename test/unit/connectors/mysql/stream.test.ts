@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { BinlogReader, type ReaderOptions } from '../../../../connectors/mysql/binlog/reader.ts';
-import { GtidSet } from '../../../../connectors/mysql/gtid-set.ts';
+import { GtidSet } from '../../../../connectors/mysql/position/gtid-set.ts';
 import { ForeignKeys } from '../../../../connectors/mysql/foreign-keys.ts';
-import type { Position } from '../../../../connectors/mysql/position.ts';
+import type { Position } from '../../../../connectors/mysql/position/position.ts';
 import { Collations } from '../../../../connectors/mysql/schema/collations.ts';
 import { Copier } from '../../../../connectors/mysql/snapshot/copier.ts';
 import { Gate } from '../../../../connectors/mysql/snapshot/gate.ts';

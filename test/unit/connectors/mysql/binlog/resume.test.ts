@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { startOf } from '../../../../../connectors/mysql/again.ts';
-import { behind } from '../../../../../connectors/mysql/behind.ts';
+import { startOf } from '../../../../../connectors/mysql/position/again.ts';
+import { behind } from '../../../../../connectors/mysql/position/behind.ts';
 import { BinlogReader } from '../../../../../connectors/mysql/binlog/reader.ts';
-import { GtidSet } from '../../../../../connectors/mysql/gtid-set.ts';
-import { formatPosition, parsePosition, type Position } from '../../../../../connectors/mysql/position.ts';
+import { GtidSet } from '../../../../../connectors/mysql/position/gtid-set.ts';
+import { formatPosition, parsePosition, type Position } from '../../../../../connectors/mysql/position/position.ts';
 import { valueAt } from '../../../../../core/row.ts';
 import { pair } from '../socket-pair.ts';
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { GtidSet } from '../../../../../connectors/mysql/gtid-set.ts';
-import type { Position } from '../../../../../connectors/mysql/position.ts';
+import { GtidSet } from '../../../../../connectors/mysql/position/gtid-set.ts';
+import type { Position } from '../../../../../connectors/mysql/position/position.ts';
 import { Gate, type HandedOn } from '../../../../../connectors/mysql/snapshot/gate.ts';
 
 const uuid = '3e11fa47-71ca-11e1-9e33-c80aa9429562';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Piece } from '../../../../../connectors/mysql/binlog/reader.ts';
-import { GtidSet } from '../../../../../connectors/mysql/gtid-set.ts';
-import type { Place, Position } from '../../../../../connectors/mysql/position.ts';
+import { GtidSet } from '../../../../../connectors/mysql/position/gtid-set.ts';
+import type { Place, Position } from '../../../../../connectors/mysql/position/position.ts';
 import type { Range } from '../../../../../connectors/mysql/snapshot/ranges.ts';
 import { TableCopy } from '../../../../../connectors/mysql/snapshot/table-copy.ts';
 import { column, int, table, text } from '../../../../contract/changes.ts';

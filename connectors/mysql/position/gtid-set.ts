@@ -1,4 +1,4 @@
-import { LockstepError } from '../../core/errors.ts';
+import { LockstepError } from '../../../core/errors.ts';
 
 /** First and last number of a run of transactions, both inside. */
 type Interval = [first: number, last: number];

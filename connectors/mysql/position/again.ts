@@ -1,4 +1,4 @@
-import type { TransactionId } from './binlog/control-events.ts';
+import type { TransactionId } from '../binlog/control-events.ts';
 import { comparePlaces, parsePosition, type DomainPositions, type Place, type Position } from './position.ts';
 
 /** What was handed on in an earlier run and is read again, because reading began before it to meet prepared XA transactions. */

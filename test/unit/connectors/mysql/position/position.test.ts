@@ -1,13 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { GtidSet } from '../../../../connectors/mysql/gtid-set.ts';
+import { GtidSet } from '../../../../../connectors/mysql/position/gtid-set.ts';
 import {
   comparePlaces,
   describePosition,
   formatPosition,
   parsePosition,
   type Position,
-} from '../../../../connectors/mysql/position.ts';
+} from '../../../../../connectors/mysql/position/position.ts';
 
 const uuid = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
 const at = (file: string, offset: number, server = uuid): Position['place'] => ({ file, offset, server });

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { GtidSet } from '../../../../connectors/mysql/gtid-set.ts';
+import { GtidSet } from '../../../../../connectors/mysql/position/gtid-set.ts';
 
 const uuids = ['3e11fa47-71ca-11e1-9e33-c80aa9429562', '00000000-0000-0000-0000-000000000001'];
 const sources = [...uuids, `${uuids[0] ?? ''}:tag_1`];

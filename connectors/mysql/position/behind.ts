@@ -1,4 +1,4 @@
-import type { Piece } from './binlog/reader.ts';
+import type { Piece } from '../binlog/reader.ts';
 import { formatPlain, unnamed, type Place, type Position } from './position.ts';
 
 type Ended = Pick<Piece, 'id' | 'xa' | 'again' | 'isCatchingUp'>;

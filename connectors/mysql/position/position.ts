@@ -1,4 +1,4 @@
-import { LockstepError } from '../../core/errors.ts';
+import { LockstepError } from '../../../core/errors.ts';
 import { GtidSet } from './gtid-set.ts';
 
 /** A place in a server's binary log: everything before `offset` of `file` and in older files. */
