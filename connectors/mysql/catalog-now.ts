@@ -1,7 +1,7 @@
 import { readCatalog } from './catalog.ts';
 import { readDeclaredKeys } from './declared-keys.ts';
-import { askValue, type Asker } from './connect.ts';
-import type { Server } from './server.ts';
+import { askValue, type Asker } from './connection/session.ts';
+import type { Server } from './connection/server.ts';
 import type { CatalogNow } from './stream.ts';
 
 /** How long a server may take to show its readers what it has sent to its replicas. */

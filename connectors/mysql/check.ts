@@ -1,12 +1,12 @@
 import { LockstepError, toLockstepError } from '../../core/errors.ts';
 import type { Check, SourceOptions } from '../../core/plugin.ts';
 import { readCatalog, type CatalogTable } from './catalog.ts';
-import { parseAddress, Session } from './connect.ts';
+import { parseAddress, Session } from './connection/session.ts';
 import { readDeclaredKeys } from './declared-keys.ts';
 import { readForeignKeyWarnings } from './foreign-key-warnings.ts';
 import { resolveKeys } from './foreign-keys.ts';
 import { compilePatterns } from './patterns.ts';
-import { logsForeignKeys, newerThan, readLogEnd, readServer, type Server } from './server.ts';
+import { logsForeignKeys, newerThan, readLogEnd, readServer, type Server } from './connection/server.ts';
 
 /** What `lockstep doctor` says of the source. A connection that fails is one failed check, not an error. */
 export async function checkSource(options: SourceOptions, signal: AbortSignal): Promise<readonly Check[]> {

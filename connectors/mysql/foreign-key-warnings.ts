@@ -1,5 +1,5 @@
 import type { TableSchema } from '../../core/table.ts';
-import type { Asker } from './connect.ts';
+import type { Asker } from './connection/session.ts';
 import { changesRows, readCollated, type DeclaredKey } from './declared-keys.ts';
 import { originOf } from './schema/renames.ts';
 

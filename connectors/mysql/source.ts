@@ -7,7 +7,7 @@ import { untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { catalogNow } from './catalog-now.ts';
 import { readCatalog, type CatalogTable } from './catalog.ts';
-import { askValue, parseAddress, Session, sessionSettings, type Address } from './connect.ts';
+import { askValue, parseAddress, Session, sessionSettings, type Address } from './connection/session.ts';
 import type { NamedTable } from './ddl.ts';
 import { readDeclaredKeys, type DeclaredKey } from './declared-keys.ts';
 import { openDump, silenceMs, type Dump, type DumpOptions } from './dump.ts';
@@ -22,7 +22,7 @@ import {
   readVisiblePosition,
   requireReadable,
   type Server,
-} from './server.ts';
+} from './connection/server.ts';
 import { keyOf } from './schema/steps.ts';
 import { readCollations } from './schema/collations.ts';
 import { copyLanes } from './snapshot/copy-lanes.ts';
@@ -33,7 +33,7 @@ import { parseRange, type Range } from './snapshot/ranges.ts';
 import { TableCopy } from './snapshot/table-copy.ts';
 import { Stream } from './stream.ts';
 import { everyTable, formatTable, parseTable, streamEntry, tableEntry, tableTokens, Tables } from './tables.ts';
-import { TextConnection } from './text-connection.ts';
+import { TextConnection } from './connection/text-connection.ts';
 
 const defaultReaders = 2;
 const keepAliveMs = 15_000;

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { BinlogReader } from '../../connectors/mysql/binlog/reader.ts';
-import type { Packet } from '../../connectors/mysql/wire.ts';
+import type { Packet } from '../../connectors/mysql/connection/wire.ts';
 import { Bytes } from '../../core/bytes.ts';
 import type { Change } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';

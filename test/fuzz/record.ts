@@ -2,11 +2,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { Connection } from 'mysql2/promise';
 import { readCatalog } from '../../connectors/mysql/catalog.ts';
-import { parseAddress, Session } from '../../connectors/mysql/connect.ts';
+import { parseAddress, Session } from '../../connectors/mysql/connection/session.ts';
 import { openDump } from '../../connectors/mysql/dump.ts';
 import { GtidSet } from '../../connectors/mysql/position/gtid-set.ts';
 import type { Position } from '../../connectors/mysql/position/position.ts';
-import { readLogEnd, readServer } from '../../connectors/mysql/server.ts';
+import { readLogEnd, readServer } from '../../connectors/mysql/connection/server.ts';
 import { startServer } from '../../dev/servers/index.ts';
 import { sqlOf } from '../parity/column.ts';
 import { parityTables } from '../parity/tables.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCatalog } from '../../connectors/mysql/catalog.ts';
-import { parseAddress, Session } from '../../connectors/mysql/connect.ts';
-import { readServer } from '../../connectors/mysql/server.ts';
+import { parseAddress, Session } from '../../connectors/mysql/connection/session.ts';
+import { readServer } from '../../connectors/mysql/connection/server.ts';
 import { keyOf } from '../../connectors/mysql/schema/steps.ts';
 import { valueAt } from '../../core/row.ts';
 import type { Column, TableSchema } from '../../core/table.ts';

@@ -1,6 +1,6 @@
 import { LockstepError } from '../../../core/errors.ts';
-import { sourceError } from '../errors.ts';
-import type { Packet } from '../wire.ts';
+import { sourceError } from '../connection/errors.ts';
+import type { Packet } from '../connection/wire.ts';
 
 /** Error numbers by which a server says that it cannot send the log from there. */
 const historyLost: ReadonlySet<number> = new Set([1236, 1373, 1789, 1955]);

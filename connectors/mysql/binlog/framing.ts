@@ -1,4 +1,4 @@
-import type { Packet } from '../wire.ts';
+import type { Packet } from '../connection/wire.ts';
 import { Body } from './body.ts';
 import { Checksums, cutChecksum, readHeader, type LogEvent } from './event.ts';
 import { event as types, flag } from './event-types.ts';

@@ -3,7 +3,7 @@ import { LockstepError } from '../../../core/errors.ts';
 import type { TableSchema } from '../../../core/table.ts';
 import type { Again } from '../position/again.ts';
 import { comparePlaces, type Place } from '../position/position.ts';
-import type { Wire } from '../wire.ts';
+import type { Wire } from '../connection/wire.ts';
 import { Body } from './body.ts';
 import {
   readAnonymousOrGtid,

@@ -1,5 +1,5 @@
-import type { Asker } from '../connect.ts';
-import { newerThan, type Server } from '../server.ts';
+import type { Asker } from '../connection/session.ts';
+import { newerThan, type Server } from '../connection/server.ts';
 import { charsetName } from './column-type.ts';
 
 /** What the server's collation numbers and character sets mean. */

@@ -8,8 +8,14 @@ import type { ForeignKey } from '../../../core/foreign-key.ts';
 import type { Cursor } from '../binlog/cursor.ts';
 import type { SettledXa } from '../binlog/settled-xa.ts';
 import { comparePlaces, type Position } from '../position/position.ts';
-import { beginConsistentSnapshot, readLogEnd, readPreparedXa, readVisiblePosition, type Server } from '../server.ts';
-import { readLength, requireEnd, type TextConnection } from '../text-connection.ts';
+import {
+  beginConsistentSnapshot,
+  readLogEnd,
+  readPreparedXa,
+  readVisiblePosition,
+  type Server,
+} from '../connection/server.ts';
+import { readLength, requireEnd, type TextConnection } from '../connection/text-connection.ts';
 import { isCircular, waitsForOthers } from './order.ts';
 import { beginInShape, differenceInShape } from './current-shape.ts';
 import type { Gate, HandedOn } from './gate.ts';

@@ -1,9 +1,9 @@
 import type { Column, TableSchema } from '../../../core/table.ts';
-import type { Asker, TextRow } from '../connect.ts';
+import type { Asker, TextRow } from '../connection/session.ts';
 import { parseDeclaredType } from '../declared-type.ts';
 import { charsetName } from '../schema/column-type.ts';
 import { shapeOf } from '../schema/steps.ts';
-import { quote } from '../server.ts';
+import { quote } from '../connection/server.ts';
 
 /**
  * Begins a transaction in which the table keeps its shape, as it would in the one statement of a chunk alone, and says in what it differs from

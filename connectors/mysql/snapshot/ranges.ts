@@ -2,9 +2,9 @@ import type { Row, Value } from '../../../core/contracts.ts';
 import { LockstepError } from '../../../core/errors.ts';
 import { valueAt } from '../../../core/row.ts';
 import type { Column, TableSchema } from '../../../core/table.ts';
-import { askValue, type Asker } from '../connect.ts';
+import { askValue, type Asker } from '../connection/session.ts';
 import { comparePlaces, parsePlace, type Place } from '../position/position.ts';
-import { quote } from '../server.ts';
+import { quote } from '../connection/server.ts';
 
 /**
  * A part of a table's key order that one reader walks chunk by chunk. `from` and `to` bound the first key column (`from` inside,

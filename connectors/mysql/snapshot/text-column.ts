@@ -2,7 +2,7 @@ import type { PackedColumn } from '../../../core/row.ts';
 import type { Column } from '../../../core/table.ts';
 import { shortestFloat } from '../values/float.ts';
 import type { Print } from '../values/printed.ts';
-import { quote } from '../server.ts';
+import { quote } from '../connection/server.ts';
 
 /** What to select so that the text holds the whole value: a FLOAT's own text has too few digits. */
 export function selectExpression(column: Column): string {

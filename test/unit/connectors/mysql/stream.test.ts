@@ -12,7 +12,7 @@ import type { Batch } from '../../../../core/contracts.ts';
 import { Progress } from '../../../../core/progress.ts';
 import { type TableSchema, tableSchema } from '../../../../core/table.ts';
 import { endOf, gtid, packets, query, rows, schema, tableMap, xid, type LogEvent } from './binlog/hand-made-log.ts';
-import { pair } from './socket-pair.ts';
+import { pair } from './connection/socket-pair.ts';
 
 const never = new AbortController().signal;
 const named = (name: string): TableSchema => tableSchema({ ...schema, name, origin: `shop.${name}` });

@@ -3,7 +3,7 @@ import { event } from '../../../../../connectors/mysql/binlog/event-types.ts';
 import { wire } from '../../../../../connectors/mysql/binlog/table-map.ts';
 import type { Values } from '../../../../../core/contracts.ts';
 import { column, int, table, text } from '../../../../contract/changes.ts';
-import { framed } from '../socket-pair.ts';
+import { framed } from '../connection/socket-pair.ts';
 
 /** Events of a binlog, written down a second time from the servers' own description of them (libbinlogevents). */
 export interface LogEvent {

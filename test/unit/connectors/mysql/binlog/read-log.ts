@@ -1,5 +1,5 @@
 import { BinlogReader, type Piece, type ReaderOptions } from '../../../../../connectors/mysql/binlog/reader.ts';
-import { pair } from '../socket-pair.ts';
+import { pair } from '../connection/socket-pair.ts';
 import { gtid, query, schema, tableMap, xid, type LogEvent } from './hand-made-log.ts';
 
 export const never = new AbortController().signal;

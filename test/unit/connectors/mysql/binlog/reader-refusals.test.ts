@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { event } from '../../../../../connectors/mysql/binlog/event-types.ts';
 import { BinlogReader } from '../../../../../connectors/mysql/binlog/reader.ts';
-import { framed, pair } from '../socket-pair.ts';
+import { framed, pair } from '../connection/socket-pair.ts';
 import { endOf, gtid, packets, query, rows, schema, xidOf } from './hand-made-log.ts';
 import { begin, map, read, start, transaction, never } from './read-log.ts';
 

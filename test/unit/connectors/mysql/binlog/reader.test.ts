@@ -4,7 +4,7 @@ import { event } from '../../../../../connectors/mysql/binlog/event-types.ts';
 import { BinlogReader, type Piece } from '../../../../../connectors/mysql/binlog/reader.ts';
 import type { Values } from '../../../../../core/contracts.ts';
 import { plain } from '../../../../support/plain.ts';
-import { pair } from '../socket-pair.ts';
+import { pair } from '../connection/socket-pair.ts';
 import {
   committedAtMs,
   endOf,

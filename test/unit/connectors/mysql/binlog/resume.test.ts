@@ -6,7 +6,7 @@ import { BinlogReader } from '../../../../../connectors/mysql/binlog/reader.ts';
 import { GtidSet } from '../../../../../connectors/mysql/position/gtid-set.ts';
 import { formatPosition, parsePosition, type Position } from '../../../../../connectors/mysql/position/position.ts';
 import { valueAt } from '../../../../../core/row.ts';
-import { pair } from '../socket-pair.ts';
+import { pair } from '../connection/socket-pair.ts';
 import {
   anonymousGtid,
   endOf,

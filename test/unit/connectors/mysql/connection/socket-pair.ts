@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import { Wire } from '../../../../connectors/mysql/wire.ts';
+import { Wire } from '../../../../../connectors/mysql/connection/wire.ts';
 
 /** A payload as the server sends it: in packets of at most 16 MB less a byte, the last one shorter. */
 export function framed(payload: Uint8Array): Buffer {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Wire } from '../../../../connectors/mysql/wire.ts';
+import type { Wire } from '../../../../../connectors/mysql/connection/wire.ts';
 import { framed, pair } from './socket-pair.ts';
 
 const never = new AbortController().signal;

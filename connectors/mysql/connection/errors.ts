@@ -1,4 +1,4 @@
-import { LockstepError, type Code } from '../../core/errors.ts';
+import { LockstepError, type Code } from '../../../core/errors.ts';
 
 /** MySQL and MariaDB error numbers (server and client) we know what to do about. Source: the servers' errmsg tables. */
 const byNumber: ReadonlyMap<number, readonly [Code, string]> = new Map([

@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import { createConnection, type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2';
-import { LockstepError } from '../../core/errors.ts';
-import { untilAborted } from '../../core/signals.ts';
+import { LockstepError } from '../../../core/errors.ts';
+import { untilAborted } from '../../../core/signals.ts';
 import { sourceError } from './errors.ts';
 import { Wire } from './wire.ts';
 

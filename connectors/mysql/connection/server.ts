@@ -1,8 +1,8 @@
-import { LockstepError } from '../../core/errors.ts';
-import { askValue, type Asker } from './connect.ts';
-import { GtidSet } from './position/gtid-set.ts';
-import { readRecoveredXid } from './binlog/xa.ts';
-import { comparePlaces, parseDomains, type Place, type Position } from './position/position.ts';
+import { LockstepError } from '../../../core/errors.ts';
+import { askValue, type Asker } from './session.ts';
+import { GtidSet } from '../position/gtid-set.ts';
+import { readRecoveredXid } from '../binlog/xa.ts';
+import { comparePlaces, parseDomains, type Place, type Position } from '../position/position.ts';
 
 /** What we need to know of the server before reading; asked once per connection. */
 export interface Server {

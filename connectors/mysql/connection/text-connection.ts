@@ -1,8 +1,8 @@
 import { format } from 'mysql2';
-import { LockstepError } from '../../core/errors.ts';
-import type { Asker, TextRow } from './connect.ts';
+import { LockstepError } from '../../../core/errors.ts';
+import type { Asker, TextRow } from './session.ts';
 import { sourceError } from './errors.ts';
-import { Cursor } from './binlog/cursor.ts';
+import { Cursor } from '../binlog/cursor.ts';
 import type { Wire } from './wire.ts';
 
 const comQuery = 0x03;

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import { LockstepError } from '../../core/errors.ts';
-import { untilAborted } from '../../core/signals.ts';
+import { LockstepError } from '../../../core/errors.ts';
+import { untilAborted } from '../../../core/signals.ts';
 
 const maxPacket = 0xffffff;
 
