@@ -1,10 +1,10 @@
 import type { Moment } from '../../core/contracts.ts';
 import { LockstepError, unreachable } from '../../core/errors.ts';
 import type { Foreseen, SourceOptions, WholeTableChange } from '../../core/plugin.ts';
-import { readCatalog } from './catalog.ts';
+import { readCatalog } from './catalog/catalog.ts';
 import { parseAddress, Session } from './connection/session.ts';
 import { classify } from './ddl.ts';
-import { compilePatterns } from './patterns.ts';
+import { compilePatterns } from './catalog/patterns.ts';
 import { readCollations } from './schema/collations.ts';
 import { renamedTable } from './schema/steps.ts';
 import { SchemaChanges, type CatalogAtPlace, type Effect } from './schema/schema-changes.ts';

@@ -5,15 +5,15 @@ import type { ForeignKey } from '../../core/foreign-key.ts';
 import type { SourceOptions } from '../../core/plugin.ts';
 import { untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
-import { catalogNow } from './catalog-now.ts';
-import { readCatalog, type CatalogTable } from './catalog.ts';
+import { catalogNow } from './catalog/catalog-now.ts';
+import { readCatalog, type CatalogTable } from './catalog/catalog.ts';
 import { askValue, parseAddress, Session, sessionSettings, type Address } from './connection/session.ts';
 import type { NamedTable } from './ddl.ts';
 import { readDeclaredKeys, type DeclaredKey } from './declared-keys.ts';
 import { openDump, silenceMs, type Dump, type DumpOptions } from './dump.ts';
 import { readForeignKeyWarnings } from './foreign-key-warnings.ts';
 import { ForeignKeys, foreignKeysEntry, formatForeignKeys, parseForeignKeys, resolveKeys } from './foreign-keys.ts';
-import { compilePatterns, type TableFilter } from './patterns.ts';
+import { compilePatterns, type TableFilter } from './catalog/patterns.ts';
 import { formatPosition, parsePosition, type Position } from './position/position.ts';
 import {
   logsForeignKeys,

@@ -2,7 +2,7 @@ import type { Change } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import type { TableSchema } from '../../core/table.ts';
 import type { TableMap, TableName } from './binlog/table-map.ts';
-import type { TableFilter } from './patterns.ts';
+import type { TableFilter } from './catalog/patterns.ts';
 import { describedTable, type Understanding } from './schema/described-table.ts';
 
 /** Name of the token that holds the stream's position. */

@@ -1,7 +1,7 @@
 /** Records the corpus anew from both servers: `node test/fuzz/record.ts`. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { Connection } from 'mysql2/promise';
-import { readCatalog } from '../../connectors/mysql/catalog.ts';
+import { readCatalog } from '../../connectors/mysql/catalog/catalog.ts';
 import { parseAddress, Session } from '../../connectors/mysql/connection/session.ts';
 import { openDump } from '../../connectors/mysql/dump.ts';
 import { GtidSet } from '../../connectors/mysql/position/gtid-set.ts';

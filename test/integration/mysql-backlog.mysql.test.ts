@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readCatalog } from '../../connectors/mysql/catalog.ts';
+import { readCatalog } from '../../connectors/mysql/catalog/catalog.ts';
 import { parseAddress, Session } from '../../connectors/mysql/connection/session.ts';
 import { readServer } from '../../connectors/mysql/connection/server.ts';
 import { keyOf } from '../../connectors/mysql/schema/steps.ts';

@@ -1,5 +1,5 @@
 import type { Column } from '../../../core/table.ts';
-import { parseDeclaredType } from '../declared-type.ts';
+import { parseDeclaredType } from '../catalog/declared-type.ts';
 import { charsetName, charsetOf, readType } from './column-type.ts';
 import type { TokenReader } from './tokens.ts';
 

@@ -1,7 +1,7 @@
 import { Cursor } from '../binlog/cursor.ts';
 import { metadataField, wire, type TableMap } from '../binlog/table-map.ts';
 import { textDecoder } from '../values/charset.ts';
-import { geometryKinds } from '../declared-type.ts';
+import { geometryKinds } from '../catalog/declared-type.ts';
 import type { Collations } from './collations.ts';
 
 /** What the log says of a table beyond what lies in each TABLE_MAP. By column; null where it does not say. */

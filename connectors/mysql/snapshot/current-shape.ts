@@ -1,6 +1,6 @@
 import type { Column, TableSchema } from '../../../core/table.ts';
 import type { Asker, TextRow } from '../connection/session.ts';
-import { parseDeclaredType } from '../declared-type.ts';
+import { parseDeclaredType } from '../catalog/declared-type.ts';
 import { charsetName } from '../schema/column-type.ts';
 import { shapeOf } from '../schema/steps.ts';
 import { quote } from '../connection/server.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compilePatterns } from '../../../../connectors/mysql/patterns.ts';
+import { compilePatterns } from '../../../../../connectors/mysql/catalog/patterns.ts';
 
 describe('table patterns', () => {
   it.each([

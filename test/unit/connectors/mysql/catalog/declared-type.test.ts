@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseDeclaredType } from '../../../../connectors/mysql/declared-type.ts';
-import type { ColumnType } from '../../../../core/table.ts';
+import { parseDeclaredType } from '../../../../../connectors/mysql/catalog/declared-type.ts';
+import type { ColumnType } from '../../../../../core/table.ts';
 
 const cases: readonly (readonly [string, ColumnType])[] = [
   ['tinyint(1)', { kind: 'int', bits: 8, unsigned: false }],

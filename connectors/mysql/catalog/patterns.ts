@@ -1,4 +1,4 @@
-import { LockstepError } from '../../core/errors.ts';
+import { LockstepError } from '../../../core/errors.ts';
 
 /** Databases of the servers themselves, and ours: captured only when named without a wildcard. */
 const systemDatabases = new Set(['mysql', 'information_schema', 'performance_schema', 'sys', 'lockstep']);

@@ -1,11 +1,11 @@
-import { LockstepError } from '../../core/errors.ts';
-import { sleep } from '../../core/signals.ts';
-import type { Column, TableSchema } from '../../core/table.ts';
-import { tableSchema } from '../../core/table.ts';
-import type { Asker, TextRow } from './connection/session.ts';
+import { LockstepError } from '../../../core/errors.ts';
+import { sleep } from '../../../core/signals.ts';
+import type { Column, TableSchema } from '../../../core/table.ts';
+import { tableSchema } from '../../../core/table.ts';
+import type { Asker, TextRow } from '../connection/session.ts';
 import { parseDeclaredType } from './declared-type.ts';
 import type { TableFilter } from './patterns.ts';
-import type { Server } from './connection/server.ts';
+import type { Server } from '../connection/server.ts';
 
 /** A captured table with what the catalog knows beyond its schema. */
 export interface CatalogTable {

@@ -1,8 +1,8 @@
 import { readCatalog } from './catalog.ts';
-import { readDeclaredKeys } from './declared-keys.ts';
-import { askValue, type Asker } from './connection/session.ts';
-import type { Server } from './connection/server.ts';
-import type { CatalogNow } from './stream.ts';
+import { readDeclaredKeys } from '../declared-keys.ts';
+import { askValue, type Asker } from '../connection/session.ts';
+import type { Server } from '../connection/server.ts';
+import type { CatalogNow } from '../stream.ts';
 
 /** How long a server may take to show its readers what it has sent to its replicas. */
 const visibleWithinSeconds = 10;

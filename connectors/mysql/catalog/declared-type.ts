@@ -1,5 +1,5 @@
-import { LockstepError } from '../../core/errors.ts';
-import type { ColumnType } from '../../core/table.ts';
+import { LockstepError } from '../../../core/errors.ts';
+import type { ColumnType } from '../../../core/table.ts';
 
 const ints: Readonly<Record<string, 8 | 16 | 24 | 32>> = {
   tinyint: 8,
