@@ -2,9 +2,9 @@ import { LockstepError, toLockstepError } from '../../core/errors.ts';
 import type { Check, SourceOptions } from '../../core/plugin.ts';
 import { readCatalog, type CatalogTable } from './catalog/catalog.ts';
 import { parseAddress, Session } from './connection/session.ts';
-import { readDeclaredKeys } from './declared-keys.ts';
-import { readForeignKeyWarnings } from './foreign-key-warnings.ts';
-import { resolveKeys } from './foreign-keys.ts';
+import { readDeclaredKeys } from './foreign-keys/declared-keys.ts';
+import { readForeignKeyWarnings } from './foreign-keys/warnings.ts';
+import { resolveKeys } from './foreign-keys/foreign-keys.ts';
 import { compilePatterns } from './catalog/patterns.ts';
 import { logsForeignKeys, newerThan, readLogEnd, readServer, type Server } from './connection/server.ts';
 

@@ -9,10 +9,16 @@ import { catalogNow } from './catalog/catalog-now.ts';
 import { readCatalog, type CatalogTable } from './catalog/catalog.ts';
 import { askValue, parseAddress, Session, sessionSettings, type Address } from './connection/session.ts';
 import type { NamedTable } from './ddl.ts';
-import { readDeclaredKeys, type DeclaredKey } from './declared-keys.ts';
+import { readDeclaredKeys, type DeclaredKey } from './foreign-keys/declared-keys.ts';
 import { openDump, silenceMs, type Dump, type DumpOptions } from './dump.ts';
-import { readForeignKeyWarnings } from './foreign-key-warnings.ts';
-import { ForeignKeys, foreignKeysEntry, formatForeignKeys, parseForeignKeys, resolveKeys } from './foreign-keys.ts';
+import { readForeignKeyWarnings } from './foreign-keys/warnings.ts';
+import {
+  ForeignKeys,
+  foreignKeysEntry,
+  formatForeignKeys,
+  parseForeignKeys,
+  resolveKeys,
+} from './foreign-keys/foreign-keys.ts';
 import { compilePatterns, type TableFilter } from './catalog/patterns.ts';
 import { formatPosition, parsePosition, type Position } from './position/position.ts';
 import {

@@ -1,5 +1,5 @@
 import { readCatalog } from './catalog.ts';
-import { readDeclaredKeys } from '../declared-keys.ts';
+import { readDeclaredKeys } from '../foreign-keys/declared-keys.ts';
 import { askValue, type Asker } from '../connection/session.ts';
 import type { Server } from '../connection/server.ts';
 import type { CatalogNow } from '../stream.ts';

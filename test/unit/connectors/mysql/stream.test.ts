@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BinlogReader, type ReaderOptions } from '../../../../connectors/mysql/binlog/reader.ts';
 import { GtidSet } from '../../../../connectors/mysql/position/gtid-set.ts';
-import { ForeignKeys } from '../../../../connectors/mysql/foreign-keys.ts';
+import { ForeignKeys } from '../../../../connectors/mysql/foreign-keys/foreign-keys.ts';
 import type { Position } from '../../../../connectors/mysql/position/position.ts';
 import { Collations } from '../../../../connectors/mysql/schema/collations.ts';
 import { Copier } from '../../../../connectors/mysql/snapshot/copier.ts';

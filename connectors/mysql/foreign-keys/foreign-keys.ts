@@ -1,8 +1,8 @@
-import type { ForeignKey } from '../../core/foreign-key.ts';
-import type { TableSchema } from '../../core/table.ts';
+import type { ForeignKey } from '../../../core/foreign-key.ts';
+import type { TableSchema } from '../../../core/table.ts';
 import { changesRows, type DeclaredKey } from './declared-keys.ts';
-import { originOf } from './schema/renames.ts';
-import type { Tables } from './tables.ts';
+import { originOf } from '../schema/renames.ts';
+import type { Tables } from '../tables.ts';
 
 /** Name of the token that holds the foreign keys at the stream's position; missing where there never were any. */
 export const foreignKeysEntry = 'foreign-keys';

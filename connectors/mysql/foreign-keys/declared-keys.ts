@@ -1,9 +1,9 @@
-import { LockstepError } from '../../core/errors.ts';
-import type { KeyAction } from '../../core/foreign-key.ts';
-import type { Asker, TextRow } from './connection/session.ts';
-import type { NamedTable } from './ddl.ts';
-import { actionOf, readWrittenKeys } from './schema/written-keys.ts';
-import { quote, type Server } from './connection/server.ts';
+import { LockstepError } from '../../../core/errors.ts';
+import type { KeyAction } from '../../../core/foreign-key.ts';
+import type { Asker, TextRow } from '../connection/session.ts';
+import type { NamedTable } from '../ddl.ts';
+import { actionOf, readWrittenKeys } from './written-keys.ts';
+import { quote, type Server } from '../connection/server.ts';
 
 /** A foreign key as a table declares it. */
 export interface DeclaredKey {

@@ -1,7 +1,7 @@
 import type { KeyAction } from '../../../core/foreign-key.ts';
-import type { DeclaredKey } from '../declared-keys.ts';
+import type { DeclaredKey } from './declared-keys.ts';
 import type { NamedTable } from '../ddl.ts';
-import { TokenReader } from './tokens.ts';
+import { TokenReader } from '../schema/tokens.ts';
 
 export interface WrittenKeys {
   readonly added: readonly DeclaredKey[];

@@ -1,7 +1,7 @@
-import type { DeclaredKey } from '../declared-keys.ts';
+import type { DeclaredKey } from './declared-keys.ts';
 import { classify, type NamedTable } from '../ddl.ts';
-import { originOf } from './renames.ts';
-import { TokenReader } from './tokens.ts';
+import { originOf } from '../schema/renames.ts';
+import { TokenReader } from '../schema/tokens.ts';
 import { readWrittenKeys } from './written-keys.ts';
 
 /** What the catalog says of foreign keys now; `atPlace`: nothing came behind the statement yet. */

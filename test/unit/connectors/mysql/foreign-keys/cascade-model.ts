@@ -1,18 +1,18 @@
-import type { Piece } from '../../../../connectors/mysql/binlog/reader.ts';
-import { Cascades } from '../../../../connectors/mysql/cascades.ts';
-import type { Position } from '../../../../connectors/mysql/position/position.ts';
-import { Gate } from '../../../../connectors/mysql/snapshot/gate.ts';
-import { isCircular, sparselyUpdated, waitsForOthers } from '../../../../connectors/mysql/snapshot/order.ts';
-import type { Range } from '../../../../connectors/mysql/snapshot/ranges.ts';
-import { TableCopy } from '../../../../connectors/mysql/snapshot/table-copy.ts';
-import { cascadesOf } from '../../../../core/cascade.ts';
-import type { Change, RowChange, Values } from '../../../../core/contracts.ts';
-import type { ForeignKey } from '../../../../core/foreign-key.ts';
-import type { TableSchema } from '../../../../core/table.ts';
-import { Transforms } from '../../../../core/transform.ts';
-import { seeded, type Random } from '../../../../dev/random.ts';
-import { column, insert, int, part, read, remove, table, truncate, update } from '../../../contract/changes.ts';
-import { MemoryServer } from '../../../support/memory-target.ts';
+import type { Piece } from '../../../../../connectors/mysql/binlog/reader.ts';
+import { Cascades } from '../../../../../connectors/mysql/foreign-keys/cascades.ts';
+import type { Position } from '../../../../../connectors/mysql/position/position.ts';
+import { Gate } from '../../../../../connectors/mysql/snapshot/gate.ts';
+import { isCircular, sparselyUpdated, waitsForOthers } from '../../../../../connectors/mysql/snapshot/order.ts';
+import type { Range } from '../../../../../connectors/mysql/snapshot/ranges.ts';
+import { TableCopy } from '../../../../../connectors/mysql/snapshot/table-copy.ts';
+import { cascadesOf } from '../../../../../core/cascade.ts';
+import type { Change, RowChange, Values } from '../../../../../core/contracts.ts';
+import type { ForeignKey } from '../../../../../core/foreign-key.ts';
+import type { TableSchema } from '../../../../../core/table.ts';
+import { Transforms } from '../../../../../core/transform.ts';
+import { seeded, type Random } from '../../../../../dev/random.ts';
+import { column, insert, int, part, read, remove, table, truncate, update } from '../../../../contract/changes.ts';
+import { MemoryServer } from '../../../../support/memory-target.ts';
 
 /** Rules that can be broken to see that they are needed. */
 export interface Broken {

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
-import type { DeclaredKey } from '../../../../connectors/mysql/declared-keys.ts';
-import { keysBehind } from '../../../../connectors/mysql/schema/foreign-key-changes.ts';
+import type { DeclaredKey } from '../../../../../connectors/mysql/foreign-keys/declared-keys.ts';
+import { keysBehind } from '../../../../../connectors/mysql/foreign-keys/keys-behind.ts';
 
 const key = (name: string, more: Partial<DeclaredKey> = {}): DeclaredKey => ({
   name,

@@ -1,12 +1,12 @@
-import { cascadesOf } from '../../core/cascade.ts';
-import type { Cascade, RowChange } from '../../core/contracts.ts';
-import { keysOnDelete, keysOnUpdate, reachedFrom, type ForeignKey } from '../../core/foreign-key.ts';
-import type { TableSchema } from '../../core/table.ts';
-import type { Piece } from './binlog/reader.ts';
+import { cascadesOf } from '../../../core/cascade.ts';
+import type { Cascade, RowChange } from '../../../core/contracts.ts';
+import { keysOnDelete, keysOnUpdate, reachedFrom, type ForeignKey } from '../../../core/foreign-key.ts';
+import type { TableSchema } from '../../../core/table.ts';
+import type { Piece } from '../binlog/reader.ts';
 import type { ForeignKeys } from './foreign-keys.ts';
-import type { Gathered } from './gathered.ts';
-import type { Reshaping } from './reshaping.ts';
-import type { TableCopy } from './snapshot/table-copy.ts';
+import type { Gathered } from '../gathered.ts';
+import type { Reshaping } from '../reshaping.ts';
+import type { TableCopy } from '../snapshot/table-copy.ts';
 
 export interface CascadesOptions {
   readonly foreignKeys: Pick<ForeignKeys, 'all'>;
