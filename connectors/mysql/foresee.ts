@@ -3,7 +3,7 @@ import { LockstepError, unreachable } from '../../core/errors.ts';
 import type { Foreseen, SourceOptions, WholeTableChange } from '../../core/plugin.ts';
 import { readCatalog } from './catalog/catalog.ts';
 import { parseAddress, Session } from './connection/session.ts';
-import { classify } from './ddl.ts';
+import { classify } from './schema/ddl.ts';
 import { compilePatterns } from './catalog/patterns.ts';
 import { readCollations } from './schema/collations.ts';
 import { renamedTable } from './schema/steps.ts';

@@ -8,9 +8,9 @@ import type { TableSchema } from '../../core/table.ts';
 import { catalogNow } from './catalog/catalog-now.ts';
 import { readCatalog, type CatalogTable } from './catalog/catalog.ts';
 import { askValue, parseAddress, Session, sessionSettings, type Address } from './connection/session.ts';
-import type { NamedTable } from './ddl.ts';
+import type { NamedTable } from './schema/ddl.ts';
 import { readDeclaredKeys, type DeclaredKey } from './foreign-keys/declared-keys.ts';
-import { openDump, silenceMs, type Dump, type DumpOptions } from './dump.ts';
+import { openDump, silenceMs, type Dump, type DumpOptions } from './binlog/dump.ts';
 import { readForeignKeyWarnings } from './foreign-keys/warnings.ts';
 import {
   ForeignKeys,

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import type { Connection } from 'mysql2/promise';
 import { readCatalog } from '../../connectors/mysql/catalog/catalog.ts';
 import { parseAddress, Session } from '../../connectors/mysql/connection/session.ts';
-import { openDump } from '../../connectors/mysql/dump.ts';
+import { openDump } from '../../connectors/mysql/binlog/dump.ts';
 import { GtidSet } from '../../connectors/mysql/position/gtid-set.ts';
 import type { Position } from '../../connectors/mysql/position/position.ts';
 import { readLogEnd, readServer } from '../../connectors/mysql/connection/server.ts';

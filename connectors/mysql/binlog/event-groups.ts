@@ -1,5 +1,5 @@
 import type { Again } from '../position/again.ts';
-import { classify } from '../ddl.ts';
+import { classify } from '../schema/ddl.ts';
 import type { MariadbGtid, Query, TransactionId, XaPrepare } from './control-events.ts';
 import type { LogEvent } from './event.ts';
 import { isKeptOfPrepared } from './event-types.ts';

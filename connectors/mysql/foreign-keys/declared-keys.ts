@@ -1,7 +1,7 @@
 import { LockstepError } from '../../../core/errors.ts';
 import type { KeyAction } from '../../../core/foreign-key.ts';
 import type { Asker, TextRow } from '../connection/session.ts';
-import type { NamedTable } from '../ddl.ts';
+import type { NamedTable } from '../schema/ddl.ts';
 import { actionOf, readWrittenKeys } from './written-keys.ts';
 import { quote, type Server } from '../connection/server.ts';
 

@@ -1,5 +1,5 @@
 import type { DeclaredKey } from './declared-keys.ts';
-import { classify, type NamedTable } from '../ddl.ts';
+import { classify, type NamedTable } from '../schema/ddl.ts';
 import { originOf } from '../schema/renames.ts';
 import { TokenReader } from '../schema/tokens.ts';
 import { readWrittenKeys } from './written-keys.ts';

@@ -1,6 +1,6 @@
 import type { KeyAction } from '../../../core/foreign-key.ts';
 import type { DeclaredKey } from './declared-keys.ts';
-import type { NamedTable } from '../ddl.ts';
+import type { NamedTable } from '../schema/ddl.ts';
 import { TokenReader } from '../schema/tokens.ts';
 
 export interface WrittenKeys {

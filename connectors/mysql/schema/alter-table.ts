@@ -1,4 +1,4 @@
-import type { NamedTable } from '../ddl.ts';
+import type { NamedTable } from './ddl.ts';
 import { charsetName, charsetOf } from './column-type.ts';
 import { readDefault, readDefinition, type Definition, type Dialect } from './column-definition.ts';
 import type { TokenReader } from './tokens.ts';

@@ -1,5 +1,5 @@
 import { tableSchema, type TableSchema } from '../../../core/table.ts';
-import type { NamedTable } from '../ddl.ts';
+import type { NamedTable } from './ddl.ts';
 import { readElement, readTableCharset, type Operation } from './alter-table.ts';
 import type { Dialect } from './column-definition.ts';
 import { evolve } from './evolve.ts';

@@ -1,5 +1,5 @@
 import type { TableSchema } from '../../../core/table.ts';
-import type { NamedTable } from '../ddl.ts';
+import type { NamedTable } from './ddl.ts';
 
 /** What RENAME TABLE makes of tables that are followed, and of captured names. */
 export interface Renamed {

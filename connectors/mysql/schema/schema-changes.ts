@@ -2,7 +2,7 @@ import { LockstepError } from '../../../core/errors.ts';
 import type { SchemaPolicies } from '../../../core/schema-policy.ts';
 import { tableSchema, type TableSchema } from '../../../core/table.ts';
 import type { CatalogTable } from '../catalog/catalog.ts';
-import { classify, type NamedTable, type Statement } from '../ddl.ts';
+import { classify, type NamedTable, type Statement } from './ddl.ts';
 import { readOperations, type Operation } from './alter-table.ts';
 import { carriesValues } from './carried-values.ts';
 import { inherited } from './column-definition.ts';

@@ -1,12 +1,12 @@
-import type { TableSchema } from '../../core/table.ts';
+import type { TableSchema } from '../../../core/table.ts';
 import { createHash } from 'node:crypto';
-import { LockstepError } from '../../core/errors.ts';
-import { startOf } from './position/again.ts';
-import { BinlogReader, type ReaderOptions } from './binlog/reader.ts';
-import { Session, type Address } from './connection/session.ts';
-import { formatDomains, nextFile, type Place, type Position } from './position/position.ts';
-import type { Server } from './connection/server.ts';
-import type { Wire } from './connection/wire.ts';
+import { LockstepError } from '../../../core/errors.ts';
+import { startOf } from '../position/again.ts';
+import { BinlogReader, type ReaderOptions } from './reader.ts';
+import { Session, type Address } from '../connection/session.ts';
+import { formatDomains, nextFile, type Place, type Position } from '../position/position.ts';
+import type { Server } from '../connection/server.ts';
+import type { Wire } from '../connection/wire.ts';
 
 const comBinlogDump = 0x12;
 const comBinlogDumpGtid = 0x1e;

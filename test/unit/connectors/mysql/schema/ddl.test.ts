@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { classify } from '../../../../connectors/mysql/ddl.ts';
+import { classify } from '../../../../../connectors/mysql/schema/ddl.ts';
 
 /** A statement, what it is, and the tables it names; without a database it is `shop`. */
 type Case = readonly [statement: string, kind: string, ...tables: string[]];

@@ -1,5 +1,5 @@
-import { identifier, tokenize } from './schema/tokens.ts';
-import { unloggedRows, type UnloggedRows } from './schema/unlogged-rows.ts';
+import { identifier, tokenize } from './tokens.ts';
+import { unloggedRows, type UnloggedRows } from './unlogged-rows.ts';
 
 /** A table named in a statement; `database` is the session's where the statement names none. */
 export interface NamedTable {

@@ -1,9 +1,9 @@
-import type { Position } from '../../../../connectors/mysql/position/position.ts';
-import { Gate, type HandedOn } from '../../../../connectors/mysql/snapshot/gate.ts';
-import type { Range } from '../../../../connectors/mysql/snapshot/ranges.ts';
-import { TableCopy } from '../../../../connectors/mysql/snapshot/table-copy.ts';
-import { seeded, type Random } from '../../../../dev/random.ts';
-import { column, int, table } from '../../../contract/changes.ts';
+import type { Position } from '../../../../../connectors/mysql/position/position.ts';
+import { Gate, type HandedOn } from '../../../../../connectors/mysql/snapshot/gate.ts';
+import type { Range } from '../../../../../connectors/mysql/snapshot/ranges.ts';
+import { TableCopy } from '../../../../../connectors/mysql/snapshot/table-copy.ts';
+import { seeded, type Random } from '../../../../../dev/random.ts';
+import { column, int, table } from '../../../../contract/changes.ts';
 
 /** Rules that can be broken to see that they are needed. */
 export interface Broken {
