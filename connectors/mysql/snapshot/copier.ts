@@ -1,49 +1,26 @@
-import type { Batch, Change, Checkpoint, Lane, Row } from '../../../core/contracts.ts';
+import type { Batch, Change, Checkpoint, Lane } from '../../../core/contracts.ts';
 import { LockstepError } from '../../../core/errors.ts';
 import type { Progress } from '../../../core/progress.ts';
-import { FieldRoom, PackedRow, type PackedColumn, type RowPlace } from '../../../core/row.ts';
 import { Bell, sleep } from '../../../core/signals.ts';
-import type { TableSchema } from '../../../core/table.ts';
 import type { ForeignKey } from '../../../core/foreign-key.ts';
-import type { Cursor } from '../binlog/cursor.ts';
-import type { SettledXa } from '../binlog/settled-xa.ts';
 import { comparePlaces, type Position } from '../position/position.ts';
-import {
-  beginConsistentSnapshot,
-  readLogEnd,
-  readPreparedXa,
-  readVisiblePosition,
-  type Server,
-} from '../connection/server.ts';
-import { readLength, requireEnd, type TextConnection } from '../connection/text-connection.ts';
+import { readLogEnd } from '../connection/server.ts';
+import type { TextConnection } from '../connection/text-connection.ts';
 import { isCircular, waitsForOthers } from './order.ts';
 import { beginInShape, differenceInShape } from './current-shape.ts';
-import type { Gate, HandedOn } from './gate.ts';
+import { LowPositions, type LowPositionsOptions } from './low-positions.ts';
+import { Chunk } from './chunk.ts';
 import { chunkStatement, formatRange, keyLiterals, planRanges, type Range } from './ranges.ts';
 import type { TableCopy } from './table-copy.ts';
-import { selectExpression, textColumn } from './text-column.ts';
 
-export interface CopierOptions {
+export interface CopierOptions extends LowPositionsOptions {
   readonly tables: ReadonlyMap<string, TableCopy>;
-  readonly gate: Gate;
-  readonly server: Server;
-  readonly marker: string | null;
   readonly progress: Progress;
   readonly readers: number;
   /** Those that change rows of captured tables. Default: none. */
   readonly foreignKeys?: () => readonly ForeignKey[];
   readonly connect: (signal: AbortSignal) => Promise<TextConnection>;
-  /** Where the stream stands; a chunk is read only at or behind it. */
-  readonly handedOn: () => HandedOn & { readonly settledXa: SettledXa };
 }
-
-/** A low position, and what was prepared on a MariaDB just behind it. */
-interface Low {
-  readonly position: Position;
-  readonly prepared: ReadonlySet<string>;
-}
-
-const none: ReadonlySet<string> = new Set();
 
 /** A chunk aims at this time, so that the stream, which waits for it, lags no longer. */
 const chunkTargetMs = 500;
@@ -62,9 +39,11 @@ export class Copier {
   /** Rings when a table's copy has moved on, so that the stream looks whether it is consistent. */
   readonly moved = new Bell();
   readonly #options: CopierOptions;
+  readonly #lows: LowPositions;
 
   constructor(options: CopierOptions) {
     this.#options = options;
+    this.#lows = new LowPositions(options, (copy) => this.#isAtOnce(copy), this.moved);
   }
 
   lane(index: number, signal: AbortSignal): Lane {
@@ -168,20 +147,13 @@ export class Copier {
     let limit = this.#isAtOnce(copy) ? Number.MAX_SAFE_INTEGER : firstChunkRows;
     while (!range.done && !copy.paused && copy.epoch === epoch) {
       const chunk = new Chunk(copy.schema);
-      const held = await this.#hold(connection, copy, epoch, signal);
-      if (held === null) return false;
-      const low = held.position;
-      if (!(await this.#isVisible(connection, copy, held, signal))) {
-        this.#release(copy, low);
-        await this.#endSnapshot(connection, copy, signal);
-        await sleep(2, signal);
-        return false;
-      }
+      const low = await this.#lows.take(connection, copy, signal);
+      if (low === null) return false;
       const begun = performance.now();
       try {
         yield* this.#chunk({ connection, copy, range, chunk, low, limit, pending }, signal);
       } catch (error) {
-        this.#release(copy, low);
+        this.#lows.release(copy, low);
         nullIfGone(error);
         await connection.query('COMMIT', signal);
         await sleep(200, signal);
@@ -196,74 +168,6 @@ export class Copier {
       limit = Math.max(100, Math.round(limit * scale));
     }
     return range.done;
-  }
-
-  /** Reads a position that lists all the stream has handed on and keeps the stream from passing it. */
-  async #hold(connection: TextConnection, copy: TableCopy, epoch: number, signal: AbortSignal): Promise<Low | null> {
-    const { gate } = this.#options;
-    gate.close();
-    try {
-      for (;;) {
-        const low = await this.#low(connection, copy, signal);
-        if (copy.paused || copy.epoch !== epoch) {
-          await this.#endSnapshot(connection, copy, signal);
-          return null;
-        }
-        const { position } = low;
-        if (copy.isSameOrLater(position) && gate.hold(position, this.#options.handedOn())) {
-          copy.inFlight += 1;
-          copy.firstLow ??= position;
-          return low;
-        }
-        await this.#endSnapshot(connection, copy, signal);
-        await sleep(2, signal);
-      }
-    } finally {
-      gate.open();
-    }
-  }
-
-  /** A position that lists only what a read that starts now shows; where the server can, of a snapshot that is open then. */
-  async #low(connection: TextConnection, copy: TableCopy, signal: AbortSignal): Promise<Low> {
-    const { server, marker } = this.#options;
-    const position = await readVisiblePosition(connection, server, marker, signal);
-    const prepared = server.flavour === 'mariadb' ? await readPreparedXa(connection, signal) : none;
-    if (this.#isAtOnce(copy)) await beginConsistentSnapshot(connection, signal);
-    return { position, prepared };
-  }
-
-  /**
-   * Whether a read that starts now shows all that the low position lists (rule 0). MariaDB lists the commit of an XA transaction for a moment
-   * before its rows are visible, and as prepared until they are. Which of those have committed the stream tells, once it stands at the low position.
-   */
-  async #isVisible(
-    connection: TextConnection,
-    copy: TableCopy,
-    { position, prepared }: Low,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    if (prepared.size === 0) return true;
-    const { handedOn } = this.#options;
-    const { epoch } = copy;
-    while (comparePlaces(handedOn().position.place, position.place) < 0) {
-      // The stream may wait for this very chunk, to begin the table's copy over.
-      if (copy.paused || copy.epoch !== epoch) return false;
-      await sleep(2, signal);
-    }
-    const { settledXa } = handedOn();
-    // An open snapshot does not come to see what was not visible when it was opened.
-    const still = this.#isAtOnce(copy) ? prepared : await readPreparedXa(connection, signal);
-    return !settledXa.hasAnyOf(still);
-  }
-
-  async #endSnapshot(connection: TextConnection, copy: TableCopy, signal: AbortSignal): Promise<void> {
-    if (this.#isAtOnce(copy)) await connection.query('COMMIT', signal);
-  }
-
-  #release(copy: TableCopy, low: Position): void {
-    copy.inFlight -= 1;
-    this.#options.gate.release(low);
-    this.moved.notify();
   }
 
   async *#chunk(
@@ -302,7 +206,7 @@ export class Copier {
     yield this.#durable(pending, { set, drop: [] }, () => {
       copy.update(after);
       if (wipes) copy.between = { low, high: end };
-      this.#release(copy, low);
+      this.#lows.release(copy, low);
     });
   }
 
@@ -354,52 +258,3 @@ interface ChunkWork {
 
 /** Stands in `TableCopy.taken` while a reader cuts the table. */
 const planning = -1;
-
-/** What a row takes in memory beside its bytes, about. */
-const bytesPerRow = 200;
-
-/** The rows of one chunk as they are read. */
-class Chunk {
-  readonly select: string;
-  rows = 0;
-  bytes = 0;
-  last: Row | null = null;
-  after: Range | null = null;
-  readonly #columns: readonly PackedColumn[];
-  readonly #room = new FieldRoom();
-  readonly #where: string;
-  #untaken = 0;
-
-  constructor(table: TableSchema) {
-    this.select = table.columns.map(selectExpression).join(', ');
-    this.#columns = table.columns.map(textColumn);
-    this.#where = table.origin;
-  }
-
-  read(cursor: Cursor, place: RowPlace): Row {
-    const start = cursor.at;
-    const count = this.#columns.length;
-    const first = this.#room.take(count);
-    const { fields } = this.#room;
-    for (let i = 0; i < count; i += 1) {
-      const length = readLength(cursor);
-      const field = first + 2 * i;
-      fields[field] = length < 0 ? -1 : cursor.at;
-      if (length > 0) cursor.at += length;
-      fields[field + 1] = cursor.at;
-    }
-    requireEnd(cursor, this.#where);
-    this.rows += 1;
-    this.#untaken += bytesPerRow + cursor.end - start;
-    this.last = new PackedRow(this.#columns, cursor.bytes, fields, first, place);
-    return this.last;
-  }
-
-  /** Bytes in memory since it was last asked. */
-  takeBytes(): number {
-    const bytes = this.#untaken;
-    this.bytes += bytes;
-    this.#untaken = 0;
-    return bytes;
-  }
-}
