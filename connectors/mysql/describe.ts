@@ -1,5 +1,5 @@
 import { describePosition, parsePosition } from './position/position.ts';
-import { parseRange } from './snapshot/ranges.ts';
+import { storedRanges } from './snapshot/ranges.ts';
 import { originOfEntry, parseTable, streamEntry } from './tables.ts';
 
 /** What a target's stored tokens say, in lines for people. */
@@ -20,8 +20,7 @@ export function describeEntries(entries: ReadonlyMap<string, string>): readonly 
 }
 
 function describeCopy(origin: string, entries: ReadonlyMap<string, string>): string {
-  const prefix = `range/${origin}/`;
-  const ranges = [...entries].filter(([name]) => name.startsWith(prefix)).map(([, token]) => parseRange(0, token));
+  const ranges = storedRanges(entries, origin);
   if (ranges.length === 0) return 'waiting to be copied';
   const rows = ranges.reduce((sum, range) => sum + range.rows, 0);
   const done = ranges.filter((range) => range.done).length;

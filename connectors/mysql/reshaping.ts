@@ -6,6 +6,7 @@ import type { Gathered } from './gathered.ts';
 import type { Effect } from './schema/schema-changes.ts';
 import type { Copier } from './snapshot/copier.ts';
 import type { Gate } from './snapshot/gate.ts';
+import { rangeEntries } from './snapshot/ranges.ts';
 import { TableCopy } from './snapshot/table-copy.ts';
 import { formatTable, leftOut, tableEntry, type Tables } from './tables.ts';
 
@@ -174,6 +175,6 @@ export class Reshaping {
     const { gate, gathered, signal } = this.#options;
     copy.pause();
     while (copy.inFlight > 0) await gate.opened.wait(signal);
-    gathered.dropEntries(`range/${copy.schema.origin}/`);
+    gathered.dropEntries(rangeEntries(copy.schema.origin));
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Change, Checkpoint, Checkpoints, Lane, Source } from '../../core/contracts.ts';
+import type { Change, Checkpoints, Lane, Source } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import type { ForeignKey } from '../../core/foreign-key.ts';
 import type { SourceOptions } from '../../core/plugin.ts';
@@ -8,19 +8,12 @@ import type { TableSchema } from '../../core/table.ts';
 import { catalogNow } from './catalog/catalog-now.ts';
 import { readCatalog, type CatalogTable } from './catalog/catalog.ts';
 import { askValue, parseAddress, Session, sessionSettings, type Address } from './connection/session.ts';
-import type { NamedTable } from './schema/ddl.ts';
-import { readDeclaredKeys, type DeclaredKey } from './foreign-keys/declared-keys.ts';
+import { readDeclaredKeys } from './foreign-keys/declared-keys.ts';
 import { openDump, silenceMs, type Dump, type DumpOptions } from './binlog/dump.ts';
 import { readForeignKeyWarnings } from './foreign-keys/warnings.ts';
-import {
-  ForeignKeys,
-  foreignKeysEntry,
-  formatForeignKeys,
-  parseForeignKeys,
-  resolveKeys,
-} from './foreign-keys/foreign-keys.ts';
+import { resolveKeys } from './foreign-keys/foreign-keys.ts';
 import { compilePatterns, type TableFilter } from './catalog/patterns.ts';
-import { formatPosition, parsePosition, type Position } from './position/position.ts';
+import { momentAt, parsePosition, type Position } from './position/position.ts';
 import {
   logsForeignKeys,
   readLogEnd,
@@ -29,16 +22,13 @@ import {
   requireReadable,
   type Server,
 } from './connection/server.ts';
-import { keyOf } from './schema/steps.ts';
+import { restore } from './restore.ts';
 import { readCollations } from './schema/collations.ts';
 import { copyLanes } from './snapshot/copy-lanes.ts';
-import { isCircular } from './snapshot/order.ts';
 import { Copier } from './snapshot/copier.ts';
 import { Gate } from './snapshot/gate.ts';
-import { parseRange, type Range } from './snapshot/ranges.ts';
-import { TableCopy } from './snapshot/table-copy.ts';
 import { Stream } from './stream.ts';
-import { everyTable, formatTable, parseTable, streamEntry, tableEntry, tableTokens, Tables } from './tables.ts';
+import { streamEntry, Tables } from './tables.ts';
 import { TextConnection } from './connection/text-connection.ts';
 
 const defaultReaders = 2;
@@ -97,16 +87,11 @@ export class MysqlSource implements Source {
     const tables = new Tables(this.#captures, { flavour: server.flavour, collations });
     const named = catalog.map(({ schema: { database, name: table } }) => ({ database, table }));
     const declared = await readDeclaredKeys(session, server, named, signal);
-    const { copies, first, newcomers, foreignKeys } = this.#restore(tables, {
-      catalog,
-      entries,
-      start,
-      server,
-      declared,
-    });
+    const { progress } = this.#options;
+    const known = { catalog, entries, start, server, declared };
+    const { copies, first, newcomers, foreignKeys } = restore(tables, progress, known);
     if (catalog.length === 0 && stored === undefined) throw this.#noTables();
     const firstChanges = stored === undefined ? changesSince(opened.catalog, catalog, start) : [];
-    const { progress } = this.#options;
     const gate = new Gate();
     const connect = (stop: AbortSignal): Promise<TextConnection> => this.#connectReader(stop);
     const copier: Copier = new Copier({
@@ -192,58 +177,6 @@ export class MysqlSource implements Source {
     return this.#opened;
   }
 
-  /** Fills `tables` with what the target's tokens and the catalog say together; gives copies to make or go on with, and what is new to the target. */
-  #restore(
-    tables: Tables,
-    { catalog, entries, start, server, declared }: Restored,
-  ): { copies: Map<string, TableCopy>; first: Checkpoint | null; newcomers: NamedTable[]; foreignKeys: ForeignKeys } {
-    const copies = new Map<string, TableCopy>();
-    const newcomers: NamedTable[] = [];
-    const storedKeys = entries.get(foreignKeysEntry);
-    const foreignKeys = new ForeignKeys(tables, storedKeys === undefined ? declared : parseForeignKeys(storedKeys));
-    const fresh = !entries.has(streamEntry);
-    const { tokens, old } = tableTokens(entries);
-    const set = new Map<string, string>();
-    for (const { schema, standIn, estimatedRows } of catalog) {
-      const { origin } = schema;
-      const token = tokens.get(origin);
-      const known = token === undefined ? undefined : parseTable(token);
-      if (known === null) continue;
-      // What came since may have had another name; the log will tell.
-      if (known === undefined && !fresh) {
-        newcomers.push({ database: schema.database, table: schema.name });
-        continue;
-      }
-      // An index that goes may take a key along; whether it can is known where the key is that of today.
-      const sameKey = known === undefined || keyOf(known.schema) === keyOf(schema);
-      tables.set(origin, known?.schema ?? schema, standIn || !sameKey);
-      const progress = this.#options.progress.table(origin);
-      progress.estimatedRows = estimatedRows;
-      progress.state = known?.state === 'following' ? 'following' : 'waiting';
-      if (known === undefined) set.set(tableEntry(origin), formatTable(schema, 'copying'));
-      if (known?.state !== 'following')
-        copies.set(origin, new TableCopy(known?.schema ?? schema, storedRanges(entries, origin, start, server)));
-    }
-    this.#restoreOthers(tables, tokens);
-    if (old) for (const [origin, token] of tokens) set.set(tableEntry(origin), token);
-    for (const [origin, copy] of copies) if (isCircular(foreignKeys.all, origin)) copy.forget();
-    if (storedKeys === undefined && foreignKeys.declared.length > 0)
-      set.set(foreignKeysEntry, formatForeignKeys(foreignKeys.declared));
-    if (set.size === 0) return { copies, first: null, newcomers, foreignKeys };
-    if (fresh) set.set(streamEntry, formatPosition(start));
-    return { copies, first: { set, drop: old ? [everyTable] : [] }, newcomers, foreignKeys };
-  }
-
-  /** Tables that the log still speaks of although they are gone by now, and those that are left out. */
-  #restoreOthers(tables: Tables, tokens: ReadonlyMap<string, string>): void {
-    for (const [origin, token] of tokens) {
-      const stored = parseTable(token);
-      if (stored === null) tables.leaveOut(origin);
-      else if (tables.get(origin) === undefined && this.#captures(stored.schema.database, stored.schema.name))
-        tables.set(origin, stored.schema);
-    }
-  }
-
   #noTables(): LockstepError {
     const message = `${this.#address.where}: no table matches ${this.#options.tables.join(', ')}`;
     return new LockstepError('SOURCE_NO_TABLES', message, {
@@ -287,37 +220,10 @@ export class MysqlSource implements Source {
 
 /** What became of the tables between the catalog that the target was prepared with and the one behind the first position. */
 function changesSince(prepared: readonly CatalogTable[], now: readonly CatalogTable[], { place }: Position): Change[] {
-  const at = { committedAtMs: Date.now(), gtid: null, file: place.file, offset: place.offset, serverId: 0 };
+  const at = momentAt(place);
   const known = new Map(prepared.map(({ schema }) => [schema.origin, schema]));
   return now.flatMap(({ schema: after }): Change[] => {
     const before = known.get(after.origin) ?? null;
     return before?.fingerprint === after.fingerprint ? [] : [{ kind: 'schema', before, after, statement: '', at }];
   });
-}
-
-interface Restored {
-  readonly catalog: readonly CatalogTable[];
-  readonly entries: ReadonlyMap<string, string>;
-  readonly start: Position;
-  readonly server: Server;
-  /** The foreign keys as they are now. */
-  readonly declared: readonly DeclaredKey[];
-}
-
-/** Ranges of an earlier run; a place on another server says nothing here, so the end of this server's log as it is now stands for it. */
-function storedRanges(
-  entries: ReadonlyMap<string, string>,
-  origin: string,
-  start: Position,
-  server: Server,
-): Range[] | null {
-  const prefix = `range/${origin}/`;
-  const ranges: Range[] = [];
-  for (const [name, token] of entries) {
-    if (name.startsWith(prefix)) ranges.push(parseRange(Number(name.slice(prefix.length)), token));
-  }
-  if (ranges.length === 0) return null;
-  const here = (range: Range): Range =>
-    range.high === null || range.high.server === server.id ? range : { ...range, high: start.place };
-  return ranges.toSorted((a, b) => a.index - b.index).map(here);
 }

@@ -19,8 +19,9 @@ import { SchemaChanges, type SchemaChangesOptions, type TableNow } from './schem
 import type { Copier } from './snapshot/copier.ts';
 import type { Gate } from './snapshot/gate.ts';
 import { sparselyUpdated } from './snapshot/order.ts';
+import { rangeEntries } from './snapshot/ranges.ts';
 import type { TableCopy } from './snapshot/table-copy.ts';
-import { comparePlaces, formatPosition, type Place, type Position } from './position/position.ts';
+import { comparePlaces, formatPosition, momentAt, type Place, type Position } from './position/position.ts';
 import { formatTable, streamEntry, tableEntry, type Tables } from './tables.ts';
 
 export interface StreamOptions {
@@ -245,7 +246,7 @@ export class Stream {
       const { high } = copy;
       if (!copy.isRead || (high !== null && comparePlaces(this.#position.place, high) < 0)) continue;
       copies.delete(origin);
-      this.#gathered.dropEntries(`range/${origin}/`);
+      this.#gathered.dropEntries(rangeEntries(origin));
       this.#gathered.setEntry(tableEntry(origin), formatTable(tables.get(origin) ?? copy.schema, 'following'));
       progress.table(origin).state = 'following';
       copier.moved.notify();
@@ -303,8 +304,7 @@ export class Stream {
     const isNew = ({ child }: DeclaredKey): boolean => now.has(originOf(child));
     const keys = (await schemaChanges.catalog.foreignKeys(named)).filter(isNew);
     this.#setForeignKeys([...foreignKeys.declared.filter((key) => !isNew(key)), ...keys]);
-    const { place } = this.#position;
-    const at = { committedAtMs: Date.now(), gtid: null, file: place.file, offset: place.offset, serverId: 0 };
+    const at = momentAt(this.#position.place);
     for (const { schema, standIn } of now.values()) {
       const before = tables.get(schema.origin) ?? null;
       await this.#reshaping.apply({ kind: 'copy', before, after: schema, standIn }, { at, statement: '' });

@@ -1,3 +1,4 @@
+import type { Moment } from '../../../core/contracts.ts';
 import { LockstepError } from '../../../core/errors.ts';
 import { GtidSet } from './gtid-set.ts';
 
@@ -10,6 +11,11 @@ export interface Place {
 }
 
 /** MariaDB's GTID position: the last transaction of each domain. */
+/** A moment that no transaction of the log has, at a place in it. */
+export function momentAt({ file, offset }: Place): Moment {
+  return { committedAtMs: Date.now(), gtid: null, file, offset, serverId: 0 };
+}
+
 export type DomainPositions = ReadonlyMap<number, { readonly server: number; readonly sequence: number }>;
 
 /** Where the stream stands. The GTIDs say where to start again, the place compares quickly on one server. */

@@ -3,14 +3,14 @@ import { LockstepError } from '../../../core/errors.ts';
 import type { Progress } from '../../../core/progress.ts';
 import { Bell, sleep } from '../../../core/signals.ts';
 import type { ForeignKey } from '../../../core/foreign-key.ts';
-import { comparePlaces, type Position } from '../position/position.ts';
+import { comparePlaces, momentAt, type Position } from '../position/position.ts';
 import { readLogEnd } from '../connection/server.ts';
 import type { TextConnection } from '../connection/text-connection.ts';
 import { isCircular, waitsForOthers } from './order.ts';
 import { beginInShape, differenceInShape } from './current-shape.ts';
 import { LowPositions, type LowPositionsOptions } from './low-positions.ts';
 import { Chunk } from './chunk.ts';
-import { chunkStatement, formatRange, keyLiterals, planRanges, type Range } from './ranges.ts';
+import { chunkStatement, formatRange, keyLiterals, planRanges, rangeEntry, type Range } from './ranges.ts';
 import type { TableCopy } from './table-copy.ts';
 
 export interface CopierOptions extends LowPositionsOptions {
@@ -30,9 +30,6 @@ const partBytes = 1024 * 1024;
 const rangesPerReader = 2;
 /** Below this many rows a table is not worth cutting. */
 const smallTableRows = 50_000;
-
-/** Name of the token that holds a range's progress. */
-export const rangeEntry = (origin: string, index: number): string => `range/${origin}/${index}`;
 
 /** Reads the tables' chunks with several readers side by side; every reader is a lane. */
 export class Copier {
@@ -182,7 +179,7 @@ export class Copier {
     const other = keyless ? null : await (wipes ? differenceInShape : beginInShape)(connection, schema, signal);
     if (other !== null) throw await this.#outrun(connection, copy, other, signal);
     await connection.start(chunkStatement(schema, range, chunk.select, limit), signal);
-    const at = { committedAtMs: Date.now(), gtid: null, file: low.place.file, offset: low.place.offset, serverId: 0 };
+    const at = momentAt(low.place);
     // It must not be handed on before the server has let us see a row: a statement that fails leaves no part behind.
     let changes: Change[] = wipes ? [{ kind: 'truncate', table: schema, at }] : [];
     for (;;) {

@@ -109,6 +109,19 @@ export function tableName(table: TableSchema): string {
   return `${quote(table.database)}.${quote(table.origin.slice(dot + 1))}`;
 }
 
+/** What the names of the tokens that hold the progress of a table's ranges begin with. */
+export const rangeEntries = (origin: string): string => `range/${origin}/`;
+
+export const rangeEntry = (origin: string, index: number): string => `${rangeEntries(origin)}${index}`;
+
+/** The ranges that the tokens hold, in their order. */
+export function storedRanges(entries: ReadonlyMap<string, string>, origin: string): Range[] {
+  const prefix = rangeEntries(origin);
+  return [...entries]
+    .flatMap(([name, token]) => (name.startsWith(prefix) ? [parseRange(Number(name.slice(prefix.length)), token)] : []))
+    .toSorted((a, b) => a.index - b.index);
+}
+
 export function formatRange(range: Range): string {
   const { index: _, ...stored } = range;
   return JSON.stringify(stored);

@@ -1,0 +1,97 @@
+import type { Checkpoint } from '../../core/contracts.ts';
+import type { Progress } from '../../core/progress.ts';
+import type { CatalogTable } from './catalog/catalog.ts';
+import type { Server } from './connection/server.ts';
+import type { DeclaredKey } from './foreign-keys/declared-keys.ts';
+import { ForeignKeys, foreignKeysEntry, formatForeignKeys, parseForeignKeys } from './foreign-keys/foreign-keys.ts';
+import { formatPosition, type Position } from './position/position.ts';
+import type { NamedTable } from './schema/ddl.ts';
+import { keyOf } from './schema/steps.ts';
+import { isCircular } from './snapshot/order.ts';
+import { storedRanges, type Range } from './snapshot/ranges.ts';
+import { TableCopy } from './snapshot/table-copy.ts';
+import { everyTable, formatTable, parseTable, streamEntry, tableEntry, tableTokens, type Tables } from './tables.ts';
+
+export interface Known {
+  readonly catalog: readonly CatalogTable[];
+  /** The target's tokens. */
+  readonly entries: ReadonlyMap<string, string>;
+  readonly start: Position;
+  readonly server: Server;
+  /** The foreign keys as they are now. */
+  readonly declared: readonly DeclaredKey[];
+}
+
+export interface Restored {
+  /** Copies to make or go on with. */
+  readonly copies: Map<string, TableCopy>;
+  /** The entries that make a new pipeline's beginning durable; null where the target holds them already. */
+  readonly first: Checkpoint | null;
+  /** Tables of which the target knows nothing. */
+  readonly newcomers: readonly NamedTable[];
+  readonly foreignKeys: ForeignKeys;
+}
+
+/** Fills `tables` with what the target's tokens and the catalog say together. */
+export function restore(tables: Tables, progress: Progress, known: Known): Restored {
+  const { catalog, entries, start, server, declared } = known;
+  const copies = new Map<string, TableCopy>();
+  const newcomers: NamedTable[] = [];
+  const storedKeys = entries.get(foreignKeysEntry);
+  const foreignKeys = new ForeignKeys(tables, storedKeys === undefined ? declared : parseForeignKeys(storedKeys));
+  const fresh = !entries.has(streamEntry);
+  const { tokens, old } = tableTokens(entries);
+  const set = new Map<string, string>();
+  for (const { schema, standIn, estimatedRows } of catalog) {
+    const { origin } = schema;
+    const token = tokens.get(origin);
+    const stored = token === undefined ? undefined : parseTable(token);
+    if (stored === null) continue;
+    // What came since may have had another name; the log will tell.
+    if (stored === undefined && !fresh) {
+      newcomers.push({ database: schema.database, table: schema.name });
+      continue;
+    }
+    // An index that goes may take a key along; whether it can is known where the key is that of today.
+    const sameKey = stored === undefined || keyOf(stored.schema) === keyOf(schema);
+    tables.set(origin, stored?.schema ?? schema, standIn || !sameKey);
+    const seen = progress.table(origin);
+    seen.estimatedRows = estimatedRows;
+    seen.state = stored?.state === 'following' ? 'following' : 'waiting';
+    if (stored === undefined) set.set(tableEntry(origin), formatTable(schema, 'copying'));
+    if (stored?.state !== 'following')
+      copies.set(origin, new TableCopy(stored?.schema ?? schema, rangesHere(entries, origin, start, server)));
+  }
+  restoreOthers(tables, tokens);
+  if (old) for (const [origin, token] of tokens) set.set(tableEntry(origin), token);
+  for (const [origin, copy] of copies) if (isCircular(foreignKeys.all, origin)) copy.forget();
+  if (storedKeys === undefined && foreignKeys.declared.length > 0)
+    set.set(foreignKeysEntry, formatForeignKeys(foreignKeys.declared));
+  if (set.size === 0) return { copies, first: null, newcomers, foreignKeys };
+  if (fresh) set.set(streamEntry, formatPosition(start));
+  return { copies, first: { set, drop: old ? [everyTable] : [] }, newcomers, foreignKeys };
+}
+
+/** Tables that the log still speaks of although they are gone by now, and those that are left out. */
+function restoreOthers(tables: Tables, tokens: ReadonlyMap<string, string>): void {
+  for (const [origin, token] of tokens) {
+    const stored = parseTable(token);
+    if (stored === null) tables.leaveOut(origin);
+    else if (tables.get(origin) === undefined && tables.captures(stored.schema.database, stored.schema.name))
+      tables.set(origin, stored.schema);
+  }
+}
+
+/** Ranges of an earlier run; a place on another server says nothing here, so the end of this server's log as it is now stands for it. */
+function rangesHere(
+  entries: ReadonlyMap<string, string>,
+  origin: string,
+  start: Position,
+  server: Server,
+): Range[] | null {
+  const ranges = storedRanges(entries, origin);
+  if (ranges.length === 0) return null;
+  return ranges.map((range) =>
+    range.high === null || range.high.server === server.id ? range : { ...range, high: start.place },
+  );
+}
