@@ -20,7 +20,7 @@ import type { Copier } from './snapshot/copier.ts';
 import type { Gate } from './snapshot/gate.ts';
 import { sparselyUpdated } from './snapshot/order.ts';
 import { rangeEntries } from './snapshot/ranges.ts';
-import type { TableCopy } from './snapshot/table-copy.ts';
+import type { Fate, TableCopy } from './snapshot/table-copy.ts';
 import { comparePlaces, formatPosition, momentAt, type Place, type Position } from './position/position.ts';
 import { formatTable, streamEntry, tableEntry, type Tables } from './tables.ts';
 
@@ -193,14 +193,13 @@ export class Stream {
     return fate === 'apply';
   }
 
-  /** `described`: the log has told that the table is not as it was known. `drop`: the table's copy shows the row. */
-  #fate(piece: Piece, table: TableSchema): 'apply' | 'drop' | 'again' | 'described' {
+  /** `described`: the log has told that the table is not as it was known. */
+  #fate(piece: Piece, table: TableSchema): Fate | 'described' {
     const { copies, tables } = this.#options;
     const copy = copies.size === 0 ? undefined : copies.get(table.origin);
-    const keyless = copy !== undefined && copy.schema.key.length === 0;
-    if (copy !== undefined && !keyless && copy.holds(piece)) return 'drop';
-    if (tables.get(table.origin) !== table) return 'described';
-    return keyless ? copy.keylessFate(piece) : 'apply';
+    const fate = copy?.fate(piece) ?? 'apply';
+    if (fate === 'drop' && copy?.schema.key.length !== 0) return fate;
+    return tables.get(table.origin) === table ? fate : 'described';
   }
 
   async #define(piece: Piece, ddl: NonNullable<Piece['ddl']>): Promise<void> {

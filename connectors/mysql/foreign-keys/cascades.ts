@@ -43,7 +43,7 @@ export class Cascades {
 
   /** Without those that lead to tables whose copies show the change: what the cascade would find there has come since. */
   #unheld(piece: Piece, all: readonly ForeignKey[]): readonly ForeignKey[] {
-    const held = this.#options.copies.values().filter((copy) => fateOf(copy, piece) === 'drop');
+    const held = this.#options.copies.values().filter((copy) => copy.fate(piece) === 'drop');
     const origins = new Set(held.map(({ schema }) => schema.origin));
     if (!all.some(({ child }) => origins.has(child.origin))) return all;
     const name = [...origins].toSorted().join();
@@ -57,17 +57,11 @@ export class Cascades {
     const { copies, reshaping } = this.#options;
     for (const table of doubtful(cascade, (origin) => partOf(copies.get(origin), piece))) {
       const copy = copies.get(table.origin);
-      if (copy !== undefined && fateOf(copy, piece) === 'drop') continue;
+      if (copy?.fate(piece) === 'drop') continue;
       if (copy !== undefined && table.key.length === 0) await reshaping.readAgain(table.origin);
       else await reshaping.copyAgain(table, cascade.at);
     }
   }
-}
-
-/** What becomes of changes of a table in copy, as the stream decides it. */
-function fateOf(copy: TableCopy, piece: Piece): 'drop' | 'apply' | 'again' {
-  if (copy.schema.key.length === 0) return copy.keylessFate(piece);
-  return copy.holds(piece) ? 'drop' : 'apply';
 }
 
 /** How much of the table as it was before the change the target has: `moment` where the table was read while the change was made. */
@@ -76,7 +70,7 @@ type Part = 'all' | 'some' | 'moment';
 function partOf(copy: TableCopy | undefined, piece: Piece): Part {
   if (copy === undefined) return 'all';
   if (copy.between === null) return 'some';
-  const fate = copy.keylessFate(piece);
+  const fate = copy.fateAtOnce(piece);
   return fate === 'apply' ? 'all' : fate === 'again' ? 'moment' : 'some';
 }
 

@@ -4,6 +4,9 @@ import { comparePlaces, type Place, type Position } from '../position/position.t
 import { lists, listsAll } from './gate.ts';
 import { laterPlace, type Range } from './ranges.ts';
 
+/** What becomes of a change of a table in copy. */
+export type Fate = 'apply' | 'drop' | 'again';
+
 /** The copy of one table: its ranges, who reads them, and when it will be consistent. */
 export class TableCopy {
   schema: TableSchema;
@@ -100,11 +103,17 @@ export class TableCopy {
     this.epoch += 1;
   }
 
+  /** What becomes of a change of the table: `drop` where the copy shows it. */
+  fate(piece: Pick<Piece, 'id' | 'at'>): Fate {
+    if (this.schema.key.length === 0) return this.fateAtOnce(piece);
+    return this.holds(piece) ? 'drop' : 'apply';
+  }
+
   /**
-   * What becomes of a change to a table without a key while it is copied: rows cannot be told apart, so what the copy holds
-   * must not be applied again. `again` means that the change fell into the moment at which the copy was read.
+   * The same by the moment at which a table was read in one go; without a key rows cannot be told apart, so what the copy shows must not be
+   * applied again. `again` means that the change fell into that very moment.
    */
-  keylessFate(piece: Pick<Piece, 'id' | 'at'>): 'drop' | 'apply' | 'again' {
+  fateAtOnce(piece: Pick<Piece, 'id' | 'at'>): Fate {
     if (this.between === null || lists(this.between.low, piece)) return 'drop';
     return comparePlaces({ ...this.between.high, file: piece.at.file, offset: piece.at.offset }, this.between.high) >= 0
       ? 'apply'

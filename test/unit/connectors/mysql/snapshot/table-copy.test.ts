@@ -98,8 +98,8 @@ describe('a table without a key in copy', () => {
 
   it('drops what its copy shows, applies what it cannot show, and is read again where that is not known', () => {
     const copy = new TableCopy(keyless, null);
-    expect(copy.keylessFate(piece(9))).toBe('drop');
+    expect(copy.fateAtOnce(piece(9))).toBe('drop');
     copy.between = { low: low(5), high: place(7) };
-    expect([5, 6, 7, 8].map((number) => copy.keylessFate(piece(number)))).toEqual(['drop', 'again', 'again', 'apply']);
+    expect([5, 6, 7, 8].map((number) => copy.fateAtOnce(piece(number)))).toEqual(['drop', 'again', 'again', 'apply']);
   });
 });
