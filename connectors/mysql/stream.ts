@@ -1,62 +1,37 @@
 import type { Batch, Change, Checkpoint, Lane } from '../../core/contracts.ts';
-import type { Progress } from '../../core/progress.ts';
 import { untilAborted, Wait } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { isRowChange } from '../../core/transform.ts';
 import { behind } from './position/behind.ts';
 import type { Piece } from './binlog/reader.ts';
 import { Cascades } from './foreign-keys/cascades.ts';
-import type { NamedTable } from './schema/ddl.ts';
-import type { DeclaredKey } from './foreign-keys/declared-keys.ts';
 import type { Dump } from './binlog/dump.ts';
-import { foreignKeysEntry, formatForeignKeys, type ForeignKeys } from './foreign-keys/foreign-keys.ts';
 import { SettledXa } from './binlog/settled-xa.ts';
+import { Definitions, type DefinitionsOptions } from './definitions.ts';
 import { Gathered } from './gathered.ts';
 import { Reshaping } from './reshaping.ts';
-import { keysBehind, capturedIn } from './foreign-keys/keys-behind.ts';
-import { originOf } from './schema/renames.ts';
-import { SchemaChanges, type SchemaChangesOptions, type TableNow } from './schema/schema-changes.ts';
 import type { Copier } from './snapshot/copier.ts';
 import type { Gate } from './snapshot/gate.ts';
 import { sparselyUpdated } from './snapshot/order.ts';
 import { rangeEntries } from './snapshot/ranges.ts';
 import type { Fate, TableCopy } from './snapshot/table-copy.ts';
-import { comparePlaces, formatPosition, momentAt, type Place, type Position } from './position/position.ts';
-import { formatTable, streamEntry, tableEntry, type Tables } from './tables.ts';
+import { comparePlaces, formatPosition, type Place, type Position } from './position/position.ts';
+import { formatTable, streamEntry, tableEntry } from './tables.ts';
 
-export interface StreamOptions {
+export interface StreamOptions extends DefinitionsOptions {
   readonly dump: Dump;
   readonly start: Position;
-  readonly tables: Tables;
   readonly copies: Map<string, TableCopy>;
-  readonly foreignKeys: ForeignKeys;
   readonly gate: Gate;
   readonly copier: Copier;
-  readonly progress: Progress;
   /** The entries that make a new pipeline's beginning durable; null where the target holds them already. */
   readonly first: Checkpoint | null;
   /** What is to be done to tables of the target that were prepared before the first position was known. */
   readonly firstChanges: readonly Change[];
-  /** Captured tables that were there when reading began and of which the target knows nothing. */
-  readonly newcomers: readonly NamedTable[];
-  readonly schemaChanges: Pick<SchemaChangesOptions, 'flavour' | 'policies' | 'movesTables' | 'changesKeys'> & {
-    /** What the server says of its tables now. */
-    readonly catalog: CatalogNow;
-  };
-  /** The end of the log now. */
-  readonly readEnd: () => Promise<Place>;
   /** With `caught-up` the stream ends where the log ended when reading began, once the copy is consistent. */
   readonly until: 'caught-up' | null;
   /** Keeps the control session alive and finds out when it is lost. */
   readonly ping: () => Promise<void>;
-}
-
-/** Schemas as the server has them now, once everything up to the transaction, if one is named, can be seen there. */
-export interface CatalogNow {
-  read(named: readonly NamedTable[], upTo: Piece | null): Promise<ReadonlyMap<string, TableNow>>;
-  charset(database: string): Promise<string | null>;
-  /** Those of the named tables. */
-  foreignKeys(named: readonly NamedTable[]): Promise<readonly DeclaredKey[]>;
 }
 
 const takeBytes = 1024 * 1024;
@@ -79,6 +54,7 @@ export class Stream {
   readonly settledXa = new SettledXa();
   readonly #gathered = new Gathered();
   readonly #reshaping: Reshaping;
+  readonly #definitions: Definitions;
   readonly #cascades: Cascades;
   readonly #pending = new Map<Checkpoint, () => void>();
   #end: Place | null = null;
@@ -93,6 +69,7 @@ export class Stream {
     this.#stored = options.first === null ? formatPosition(options.start) : '';
     if (options.first === null) this.started.resolve();
     this.#reshaping = new Reshaping({ ...options, gathered: this.#gathered, signal });
+    this.#definitions = new Definitions(options, this.#gathered, this.#reshaping);
     this.#cascades = new Cascades({ ...options, gathered: this.#gathered, reshaping: this.#reshaping });
   }
 
@@ -130,10 +107,11 @@ export class Stream {
       const pieces = dump.reader.take(takeBytes);
       for (const piece of pieces) yield* this.#piece(piece);
       this.#advance();
-      if (this.#options.tables.passesUnknown && this.#hasReached(begun)) await this.#join();
-      if (this.#contradicted().length > 0) {
+      if (this.#options.tables.passesUnknown && this.#hasReached(begun))
+        await this.#definitions.join(this.#position.place);
+      if (this.#definitions.contradicted.length > 0) {
         yield* this.#flush('all');
-        await this.#copyAnew(this.#contradicted());
+        await this.#definitions.correct(this.#position.place);
       }
       this.#finishCopies();
       yield* this.#flush('worthwhile');
@@ -155,7 +133,7 @@ export class Stream {
     while (!gate.passes(piece)) await gate.opened.wait(this.#signal);
     this.#underWay = piece;
     await this.#take(piece);
-    if (piece.ddl !== null) await this.#define(piece, piece.ddl);
+    if (piece.ddl !== null) await this.#definitions.follow(piece, piece.ddl);
     if (piece.end === null) {
       if (piece.ddl === null) yield this.#batch(this.#gathered.takeChanges(), null, this.#gathered.takeBytes());
       return;
@@ -202,36 +180,6 @@ export class Stream {
     return tables.get(table.origin) === table ? fate : 'described';
   }
 
-  async #define(piece: Piece, ddl: NonNullable<Piece['ddl']>): Promise<void> {
-    const { tables, schemaChanges, readEnd, foreignKeys } = this.#options;
-    const isAtEnd = async (): Promise<boolean> => {
-      const end = piece.end === null ? null : await readEnd();
-      return end !== null && piece.end !== null && comparePlaces(piece.end, end) >= 0;
-    };
-    const changes = new SchemaChanges({
-      ...schemaChanges,
-      known: tables,
-      catalog: {
-        charset: (database) => schemaChanges.catalog.charset(database),
-        read: async (named) => {
-          const now = await schemaChanges.catalog.read(named, piece);
-          return { tables: now, atPlace: await isAtEnd() };
-        },
-      },
-    });
-    const cause = { at: piece.at, statement: ddl.statement };
-    for (const effect of await changes.effects(ddl)) await this.#reshaping.apply(effect, cause);
-    const named = capturedIn(ddl, tables.captures);
-    if (named === null) return;
-    const now = { declared: await schemaChanges.catalog.foreignKeys(named), atPlace: await isAtEnd() };
-    this.#setForeignKeys(keysBehind(foreignKeys.declared, ddl, now));
-  }
-
-  #setForeignKeys(declared: readonly DeclaredKey[]): void {
-    const { foreignKeys } = this.#options;
-    if (foreignKeys.set(declared)) this.#gathered.setEntry(foreignKeysEntry, formatForeignKeys(foreignKeys.declared));
-  }
-
   /** Between transactions the log's place may move on past events that are nothing to us. */
   #advance(): void {
     const { reader } = this.#options.dump;
@@ -274,41 +222,6 @@ export class Stream {
     const { copies, foreignKeys } = this.#options;
     const copied = copies.values().map(({ schema }) => schema);
     return { changes, checkpoint, bytes, copying: sparselyUpdated(foreignKeys.all, copied), barrier: null };
-  }
-
-  /** Tables that the log has not told of until where it ended when reading began are new to the pipeline: they are copied. */
-  async #join(): Promise<void> {
-    const { tables, newcomers } = this.#options;
-    tables.passesUnknown = false;
-    const unknown = newcomers.filter(({ database, table }) => {
-      const origin = `${database}.${table}`;
-      return tables.get(origin) === undefined && !tables.isLeftOut(origin);
-    });
-    if (unknown.length > 0) await this.#copyAnew(unknown);
-  }
-
-  /**
-   * Tables that have another shape than the log has told of, all of it: a schema read ahead of the stream's first position may have held what
-   * the log then told of under another name.
-   */
-  #contradicted(): NamedTable[] {
-    const copies = [...this.#options.copies.values()].filter(({ contradiction }) => contradiction !== null);
-    return copies.map(({ schema }) => ({ database: schema.database, table: schema.name }));
-  }
-
-  /** Copies tables as the server has them now, into tables of the target that are emptied and have that shape. */
-  async #copyAnew(named: readonly NamedTable[]): Promise<void> {
-    const { tables, schemaChanges, progress, foreignKeys } = this.#options;
-    const now = await schemaChanges.catalog.read(named, null);
-    const isNew = ({ child }: DeclaredKey): boolean => now.has(originOf(child));
-    const keys = (await schemaChanges.catalog.foreignKeys(named)).filter(isNew);
-    this.#setForeignKeys([...foreignKeys.declared.filter((key) => !isNew(key)), ...keys]);
-    const at = momentAt(this.#position.place);
-    for (const { schema, standIn } of now.values()) {
-      const before = tables.get(schema.origin) ?? null;
-      await this.#reshaping.apply({ kind: 'copy', before, after: schema, standIn }, { at, statement: '' });
-    }
-    progress.phase = 'copying';
   }
 
   #hasReached(place: Place): boolean {

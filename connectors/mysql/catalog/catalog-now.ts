@@ -1,8 +1,18 @@
+import type { Piece } from '../binlog/reader.ts';
+import type { NamedTable } from '../schema/ddl.ts';
+import type { TableNow } from '../schema/schema-changes.ts';
 import { readCatalog } from './catalog.ts';
-import { readDeclaredKeys } from '../foreign-keys/declared-keys.ts';
+import { readDeclaredKeys, type DeclaredKey } from '../foreign-keys/declared-keys.ts';
 import { askValue, type Asker } from '../connection/session.ts';
 import type { Server } from '../connection/server.ts';
-import type { CatalogNow } from '../stream.ts';
+
+/** Schemas as the server has them now, once everything up to the transaction, if one is named, can be seen there. */
+export interface CatalogNow {
+  read(named: readonly NamedTable[], upTo: Piece | null): Promise<ReadonlyMap<string, TableNow>>;
+  charset(database: string): Promise<string | null>;
+  /** Those of the named tables. */
+  foreignKeys(named: readonly NamedTable[]): Promise<readonly DeclaredKey[]>;
+}
 
 /** How long a server may take to show its readers what it has sent to its replicas. */
 const visibleWithinSeconds = 10;

@@ -1,0 +1,111 @@
+import type { Progress } from '../../core/progress.ts';
+import type { Piece } from './binlog/reader.ts';
+import type { CatalogNow } from './catalog/catalog-now.ts';
+import type { DeclaredKey } from './foreign-keys/declared-keys.ts';
+import { foreignKeysEntry, formatForeignKeys, type ForeignKeys } from './foreign-keys/foreign-keys.ts';
+import { capturedIn, keysBehind } from './foreign-keys/keys-behind.ts';
+import type { Gathered } from './gathered.ts';
+import { comparePlaces, momentAt, type Place } from './position/position.ts';
+import type { Reshaping } from './reshaping.ts';
+import type { NamedTable } from './schema/ddl.ts';
+import { originOf } from './schema/renames.ts';
+import { SchemaChanges, type SchemaChangesOptions } from './schema/schema-changes.ts';
+import type { TableCopy } from './snapshot/table-copy.ts';
+import type { Tables } from './tables.ts';
+
+export interface DefinitionsOptions {
+  readonly tables: Tables;
+  readonly copies: ReadonlyMap<string, TableCopy>;
+  readonly foreignKeys: ForeignKeys;
+  /** Captured tables that were there when reading began and of which the target knows nothing. */
+  readonly newcomers: readonly NamedTable[];
+  readonly schemaChanges: Pick<SchemaChangesOptions, 'flavour' | 'policies' | 'movesTables' | 'changesKeys'> & {
+    /** What the server says of its tables now. */
+    readonly catalog: CatalogNow;
+  };
+  readonly progress: Progress;
+  /** The end of the log now. */
+  readonly readEnd: () => Promise<Place>;
+}
+
+/** What tables and their foreign keys become on the stream's way: by statements of the log, or, where it tells of none, as the server has them now. */
+export class Definitions {
+  readonly #options: DefinitionsOptions;
+  readonly #gathered: Pick<Gathered, 'setEntry'>;
+  readonly #reshaping: Pick<Reshaping, 'apply'>;
+
+  constructor(options: DefinitionsOptions, gathered: Pick<Gathered, 'setEntry'>, reshaping: Pick<Reshaping, 'apply'>) {
+    this.#options = options;
+    this.#gathered = gathered;
+    this.#reshaping = reshaping;
+  }
+
+  /** Does what a statement of the log means. Errors: SOURCE_SCHEMA_CHANGE, SOURCE_TYPE_UNSUPPORTED. */
+  async follow(piece: Piece, ddl: NonNullable<Piece['ddl']>): Promise<void> {
+    const { tables, schemaChanges, readEnd, foreignKeys } = this.#options;
+    const isAtEnd = async (): Promise<boolean> => {
+      const end = piece.end === null ? null : await readEnd();
+      return end !== null && piece.end !== null && comparePlaces(piece.end, end) >= 0;
+    };
+    const changes = new SchemaChanges({
+      ...schemaChanges,
+      known: tables,
+      catalog: {
+        charset: (database) => schemaChanges.catalog.charset(database),
+        read: async (named) => {
+          const now = await schemaChanges.catalog.read(named, piece);
+          return { tables: now, atPlace: await isAtEnd() };
+        },
+      },
+    });
+    const cause = { at: piece.at, statement: ddl.statement };
+    for (const effect of await changes.effects(ddl)) await this.#reshaping.apply(effect, cause);
+    const named = capturedIn(ddl, tables.captures);
+    if (named === null) return;
+    const now = { declared: await schemaChanges.catalog.foreignKeys(named), atPlace: await isAtEnd() };
+    this.#setForeignKeys(keysBehind(foreignKeys.declared, ddl, now));
+  }
+
+  /** Tables that the log has not told of until where it ended when reading began are new to the pipeline: they are copied. */
+  async join(place: Place): Promise<void> {
+    const { tables, newcomers } = this.#options;
+    tables.passesUnknown = false;
+    const isUnknown = (origin: string): boolean => tables.get(origin) === undefined && !tables.isLeftOut(origin);
+    const unknown = newcomers.filter((named) => isUnknown(originOf(named)));
+    if (unknown.length > 0) await this.#copyAnew(unknown, place);
+  }
+
+  /**
+   * Tables that have another shape than the log has told of, all of it: a schema read ahead of the stream's first position may have held what
+   * the log then told of under another name.
+   */
+  get contradicted(): readonly NamedTable[] {
+    const copies = [...this.#options.copies.values()].filter(({ contradiction }) => contradiction !== null);
+    return copies.map(({ schema }) => ({ database: schema.database, table: schema.name }));
+  }
+
+  /** Copies the contradicted ones anew. */
+  async correct(place: Place): Promise<void> {
+    await this.#copyAnew(this.contradicted, place);
+  }
+
+  /** Copies tables as the server has them now, into tables of the target that are emptied and have that shape. */
+  async #copyAnew(named: readonly NamedTable[], place: Place): Promise<void> {
+    const { tables, schemaChanges, progress, foreignKeys } = this.#options;
+    const now = await schemaChanges.catalog.read(named, null);
+    const isNew = ({ child }: DeclaredKey): boolean => now.has(originOf(child));
+    const keys = (await schemaChanges.catalog.foreignKeys(named)).filter(isNew);
+    this.#setForeignKeys([...foreignKeys.declared.filter((key) => !isNew(key)), ...keys]);
+    const at = momentAt(place);
+    for (const { schema, standIn } of now.values()) {
+      const before = tables.get(schema.origin) ?? null;
+      await this.#reshaping.apply({ kind: 'copy', before, after: schema, standIn }, { at, statement: '' });
+    }
+    progress.phase = 'copying';
+  }
+
+  #setForeignKeys(declared: readonly DeclaredKey[]): void {
+    const { foreignKeys } = this.#options;
+    if (foreignKeys.set(declared)) this.#gathered.setEntry(foreignKeysEntry, formatForeignKeys(foreignKeys.declared));
+  }
+}
