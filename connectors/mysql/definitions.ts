@@ -7,8 +7,7 @@ import { capturedIn, keysBehind } from './foreign-keys/keys-behind.ts';
 import type { Gathered } from './gathered.ts';
 import { comparePlaces, momentAt, type Place } from './position/position.ts';
 import type { Reshaping } from './reshaping.ts';
-import type { NamedTable } from './schema/ddl.ts';
-import { originOf } from './schema/renames.ts';
+import { originOf, type NamedTable, type Query } from './schema/ddl.ts';
 import { SchemaChanges, type SchemaChangesOptions } from './schema/schema-changes.ts';
 import type { TableCopy } from './snapshot/table-copy.ts';
 import type { Tables } from './tables.ts';
@@ -41,7 +40,7 @@ export class Definitions {
   }
 
   /** Does what a statement of the log means. Errors: SOURCE_SCHEMA_CHANGE, SOURCE_TYPE_UNSUPPORTED. */
-  async follow(piece: Piece, ddl: NonNullable<Piece['ddl']>): Promise<void> {
+  async follow(piece: Piece, ddl: Query): Promise<void> {
     const { tables, schemaChanges, readEnd, foreignKeys } = this.#options;
     const isAtEnd = async (): Promise<boolean> => {
       const end = piece.end === null ? null : await readEnd();

@@ -3,7 +3,7 @@ import { LockstepError, unreachable } from '../../core/errors.ts';
 import type { Foreseen, SourceOptions, WholeTableChange } from '../../core/plugin.ts';
 import { readCatalog } from './catalog/catalog.ts';
 import { parseAddress, Session } from './connection/session.ts';
-import { classify } from './schema/ddl.ts';
+import { classify, originOf, renamesIn } from './schema/ddl.ts';
 import { compilePatterns } from './catalog/patterns.ts';
 import { readCollations } from './schema/collations.ts';
 import { renamedTable } from './schema/steps.ts';
@@ -53,19 +53,15 @@ function catalogBefore(
   const classified = classify(statement, database);
   const names = classified.kind === 'rename' ? classified.tables : [];
   const from = new Map<string, string>();
-  for (let i = 0; i + 1 < names.length; i += 2) {
-    const [old, fresh] = [names[i], names[i + 1]];
-    if (old !== undefined && fresh !== undefined)
-      from.set(`${fresh.database}.${fresh.table}`, `${old.database}.${old.table}`);
-  }
+  for (const rename of renamesIn(names)) from.set(originOf(rename.to), originOf(rename.from));
   return {
     read: (named) => {
-      const found = named.flatMap(({ database: db, table }) => {
-        const origin = `${db}.${table}`;
+      const found = named.flatMap((one) => {
+        const origin = originOf(one);
         const there =
           from.size === 0 ? undefined : all.find(({ schema }) => schema.origin === (from.get(origin) ?? origin));
         if (there === undefined) return [];
-        return [[origin, { ...there, schema: renamedTable(there.schema, db, table) }] as const];
+        return [[origin, { ...there, schema: renamedTable(there.schema, one.database, one.table) }] as const];
       });
       return Promise.resolve({ tables: new Map(found), atPlace: false });
     },

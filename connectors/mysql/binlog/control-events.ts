@@ -3,6 +3,7 @@ import { inflated } from './inflate.ts';
 import { MalformedEvent } from './malformed.ts';
 import { unsupported } from './refusals.ts';
 import { formatXid } from './xa.ts';
+import type { Query } from '../schema/ddl.ts';
 
 /** Which transaction an event group is. */
 export interface TransactionId {
@@ -123,11 +124,6 @@ export function readMariadbGtid(body: Body, serverId: number): MariadbGtid {
     standalone: (flags & mariadbFlag.standalone) !== 0,
     prepares: (flags & mariadbFlag.preparedXa) !== 0,
   };
-}
-
-export interface Query {
-  readonly database: string;
-  readonly statement: string;
 }
 
 const begin: Query = { database: '', statement: 'BEGIN' };

@@ -1,6 +1,6 @@
 import type { Again } from '../position/again.ts';
-import { classify } from '../schema/ddl.ts';
-import type { MariadbGtid, Query, TransactionId, XaPrepare } from './control-events.ts';
+import { classify, type Query } from '../schema/ddl.ts';
+import type { MariadbGtid, TransactionId, XaPrepare } from './control-events.ts';
 import type { LogEvent } from './event.ts';
 import { isKeptOfPrepared } from './event-types.ts';
 import type { InnerEvents } from './inner-events.ts';

@@ -1,7 +1,8 @@
 import type { Change, Moment } from '../../../core/contracts.ts';
 import { LockstepError } from '../../../core/errors.ts';
 import type { Place } from '../position/position.ts';
-import type { Query, TransactionId } from './control-events.ts';
+import type { TransactionId } from './control-events.ts';
+import type { Query } from '../schema/ddl.ts';
 import { MalformedEvent } from './malformed.ts';
 import { Savepoints } from './savepoints.ts';
 

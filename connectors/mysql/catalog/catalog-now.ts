@@ -1,5 +1,5 @@
 import type { Piece } from '../binlog/reader.ts';
-import type { NamedTable } from '../schema/ddl.ts';
+import { originOf, type NamedTable } from '../schema/ddl.ts';
 import type { TableNow } from '../schema/schema-changes.ts';
 import { readCatalog } from './catalog.ts';
 import { readDeclaredKeys, type DeclaredKey } from '../foreign-keys/declared-keys.ts';
@@ -25,8 +25,13 @@ export function catalogNow(session: Asker, server: Server, signal: AbortSignal):
       const gtid = upTo?.id.gtid ?? null;
       if (server.addressing === 'gtid' && gtid !== null)
         await askValue(session, 'SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?)', signal, [gtid, visibleWithinSeconds]);
-      const wanted = new Set(named.map(({ database, table }) => `${database}.${table}`));
-      const found = await readCatalog(session, server, (database, table) => wanted.has(`${database}.${table}`), signal);
+      const wanted = new Set(named.map(originOf));
+      const found = await readCatalog(
+        session,
+        server,
+        (database, table) => wanted.has(originOf({ database, table })),
+        signal,
+      );
       return new Map(found.map((table) => [table.schema.origin, table]));
     },
     foreignKeys: (named) => readDeclaredKeys(session, server, named, signal),

@@ -1,7 +1,7 @@
 import type { ForeignKey } from '../../../core/foreign-key.ts';
 import type { TableSchema } from '../../../core/table.ts';
 import { changesRows, type DeclaredKey } from './declared-keys.ts';
-import { originOf } from '../schema/renames.ts';
+import { originOf } from '../schema/ddl.ts';
 import type { Tables } from '../tables.ts';
 
 /** Name of the token that holds the foreign keys at the stream's position; missing where there never were any. */

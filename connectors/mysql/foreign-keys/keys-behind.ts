@@ -1,6 +1,5 @@
 import type { DeclaredKey } from './declared-keys.ts';
-import { classify, type NamedTable } from '../schema/ddl.ts';
-import { originOf } from '../schema/renames.ts';
+import { classify, originOf, renamesIn, type NamedTable, type Query } from '../schema/ddl.ts';
 import { TokenReader } from '../schema/tokens.ts';
 import { readWrittenKeys } from './written-keys.ts';
 
@@ -14,11 +13,7 @@ export interface KeysNow {
  * The foreign keys behind a statement. Those of the tables that it names are the catalog's where that is of the same time, else what the
  * statement makes of them; where it cannot be read, those that the catalog has now.
  */
-export function keysBehind(
-  known: readonly DeclaredKey[],
-  ddl: { readonly database: string; readonly statement: string },
-  now: KeysNow,
-): readonly DeclaredKey[] {
+export function keysBehind(known: readonly DeclaredKey[], ddl: Query, now: KeysNow): readonly DeclaredKey[] {
   const statement = classify(ddl.statement, ddl.database);
   if (statement.kind === 'drop-database') return known.filter(({ child }) => child.database !== statement.database);
   if (!('tables' in statement)) return known;
@@ -47,7 +42,7 @@ export function keysBehind(
 
 /** The captured tables among those whose foreign keys a statement may change; null where it changes none that matter. */
 export function capturedIn(
-  { statement, database }: { readonly database: string; readonly statement: string },
+  { statement, database }: Query,
   captures: (database: string, table: string) => boolean,
 ): readonly NamedTable[] | null {
   const classified = classify(statement, database);
@@ -56,12 +51,7 @@ export function capturedIn(
   return named.length === 0 ? null : named;
 }
 
-function altered(
-  mine: readonly DeclaredKey[],
-  named: NamedTable,
-  ddl: { readonly database: string; readonly statement: string },
-  now: KeysNow,
-): readonly DeclaredKey[] {
+function altered(mine: readonly DeclaredKey[], named: NamedTable, ddl: Query, now: KeysNow): readonly DeclaredKey[] {
   const there = now.declared.filter((key) => isOf(key, named));
   if (now.atPlace) return there;
   const { added, dropped, understood } = readWrittenKeys(named, mine, ddl);
@@ -69,12 +59,10 @@ function altered(
   return [...mine.filter(({ name }) => !dropped.has(name.toLowerCase())), ...added];
 }
 
-/** `from to from to …`: a key follows the names of both of its tables. */
+/** A key follows the names of both of its tables. */
 function renamed(keys: readonly DeclaredKey[], names: readonly NamedTable[]): readonly DeclaredKey[] {
   let current = keys;
-  for (let i = 0; i + 1 < names.length; i += 2) {
-    const [from, to] = [names[i], names[i + 1]];
-    if (from === undefined || to === undefined) continue;
+  for (const { from, to } of renamesIn(names)) {
     const moved = (table: NamedTable): NamedTable => (originOf(table) === originOf(from) ? to : table);
     current = current.map((key) => {
       const prefix = `${from.table}_ibfk_`;
@@ -87,11 +75,7 @@ function renamed(keys: readonly DeclaredKey[], names: readonly NamedTable[]): re
 }
 
 /** A key follows the names of its columns at both ends. */
-function renamedColumns(
-  keys: readonly DeclaredKey[],
-  named: NamedTable,
-  { statement }: { readonly statement: string },
-): readonly DeclaredKey[] {
+function renamedColumns(keys: readonly DeclaredKey[], named: NamedTable, { statement }: Query): readonly DeclaredKey[] {
   const names = new Map<string, string>();
   const reader = new TokenReader(statement);
   while (!reader.ended) {

@@ -1,7 +1,7 @@
 import type { TableSchema } from '../../../core/table.ts';
 import type { Asker } from '../connection/session.ts';
 import { changesRows, readCollated, type DeclaredKey } from './declared-keys.ts';
-import { originOf } from '../schema/renames.ts';
+import { originOf } from '../schema/ddl.ts';
 
 /** What foreign keys change in captured tables and cannot be followed, in whole sentences. */
 export async function readForeignKeyWarnings(

@@ -1,6 +1,6 @@
 import type { KeyAction } from '../../../core/foreign-key.ts';
 import type { DeclaredKey } from './declared-keys.ts';
-import type { NamedTable } from '../schema/ddl.ts';
+import type { NamedTable, Query } from '../schema/ddl.ts';
 import { TokenReader } from '../schema/tokens.ts';
 
 export interface WrittenKeys {
@@ -14,7 +14,7 @@ export interface WrittenKeys {
 export function readWrittenKeys(
   named: NamedTable,
   mine: readonly DeclaredKey[],
-  { database, statement }: { readonly database: string; readonly statement: string },
+  { database, statement }: Query,
 ): WrittenKeys {
   const reader = new TokenReader(statement);
   const added: DeclaredKey[] = [];

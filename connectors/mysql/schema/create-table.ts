@@ -1,5 +1,5 @@
 import { tableSchema, type TableSchema } from '../../../core/table.ts';
-import type { NamedTable } from './ddl.ts';
+import { originOf, type NamedTable } from './ddl.ts';
 import { readElement, readTableCharset, type Operation } from './alter-table.ts';
 import type { Dialect } from './column-definition.ts';
 import { evolve } from './evolve.ts';
@@ -19,8 +19,13 @@ export function readCreated(reader: TokenReader, named: NamedTable, database: st
     operations.push(...(readElement(reader, dialect) ?? []));
   }
   operations.push(...readOptions(reader));
-  const origin = `${named.database}.${named.table}`;
-  const empty = tableSchema({ database: named.database, name: named.table, origin, columns: [], key: [] });
+  const empty = tableSchema({
+    database: named.database,
+    name: named.table,
+    origin: originOf(named),
+    columns: [],
+    key: [],
+  });
   const made = evolve(empty, false, operations);
   return made === null || made.table.columns.length === 0 ? null : { table: made.table, standIn: made.standIn };
 }

@@ -7,6 +7,17 @@ export interface NamedTable {
   readonly table: string;
 }
 
+/** A table's name as the source has it: `database.table`. */
+export function originOf({ database, table }: NamedTable): string {
+  return `${database}.${table}`;
+}
+
+/** A statement and the session's database. */
+export interface Query {
+  readonly database: string;
+  readonly statement: string;
+}
+
 /**
  * What a QUERY event's statement is to us. `tables` are those whose shape or existence it changes, or, `unlogged`, whose rows it
  * adds or removes without logging them, as when a partition is dropped.
@@ -30,6 +41,14 @@ export type Statement =
     }
   | { readonly kind: 'unlogged'; readonly tables: readonly NamedTable[]; readonly rows: UnloggedRows }
   | { readonly kind: 'drop-database'; readonly database: string };
+
+/** The renames of a RENAME TABLE, whose tables are `from to from to …`, in the order in which the server does them. */
+export function* renamesIn(tables: readonly NamedTable[]): Generator<{ from: NamedTable; to: NamedTable }> {
+  for (let i = 0; i + 1 < tables.length; i += 2) {
+    const [from, to] = [tables[i], tables[i + 1]];
+    if (from !== undefined && to !== undefined) yield { from, to };
+  }
+}
 
 /** Statements that never touch the shape or the rows of a table we follow. */
 const harmless = new Set([

@@ -1,5 +1,5 @@
 import type { TableSchema } from '../../../core/table.ts';
-import type { NamedTable } from './ddl.ts';
+import { originOf, renamesIn, type NamedTable } from './ddl.ts';
 
 /** What RENAME TABLE makes of tables that are followed, and of captured names. */
 export interface Renamed {
@@ -21,9 +21,7 @@ export function renamedTables(names: readonly NamedTable[], world: World): Renam
   const contents = new Map<string, TableSchema | null>();
   const touched = new Map<string, NamedTable>();
   const sources = new Set<string>();
-  for (let i = 0; i + 1 < names.length; i += 2) {
-    const [from, to] = [names[i], names[i + 1]];
-    if (from === undefined || to === undefined) continue;
+  for (const { from, to } of renamesIn(names)) {
     const [source, target] = [originOf(from), originOf(to)];
     const content = contents.has(source) ? (contents.get(source) ?? null) : (world.get(source) ?? null);
     contents.set(target, content);
@@ -59,8 +57,4 @@ function inOrder(
     if (at < 0) return { moved, entered: [...entered, ...waiting.map(({ to }) => to)] };
     moved.push(...waiting.splice(at, 1));
   }
-}
-
-export function originOf({ database, table }: NamedTable): string {
-  return `${database}.${table}`;
 }

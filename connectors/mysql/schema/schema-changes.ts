@@ -2,13 +2,13 @@ import { LockstepError } from '../../../core/errors.ts';
 import type { SchemaPolicies } from '../../../core/schema-policy.ts';
 import { tableSchema, type TableSchema } from '../../../core/table.ts';
 import type { CatalogTable } from '../catalog/catalog.ts';
-import { classify, type NamedTable, type Statement } from './ddl.ts';
+import { classify, originOf, type NamedTable, type Query, type Statement } from './ddl.ts';
 import { readOperations, type Operation } from './alter-table.ts';
 import { carriesValues } from './carried-values.ts';
 import { inherited } from './column-definition.ts';
 import { readCreated } from './create-table.ts';
 import { evolve, type Evolved } from './evolve.ts';
-import { originOf, renamedTables } from './renames.ts';
+import { renamedTables } from './renames.ts';
 import { keyOf, renamedTable, requireAllowed, shapeOf, stepsOf, type Step } from './steps.ts';
 import { TokenReader } from './tokens.ts';
 import type { UnloggedRows } from './unlogged-rows.ts';
@@ -78,7 +78,7 @@ export class SchemaChanges {
     this.#options = options;
   }
 
-  async effects(ddl: { readonly database: string; readonly statement: string }): Promise<readonly Effect[]> {
+  async effects(ddl: Query): Promise<readonly Effect[]> {
     const statement = classify(ddl.statement, ddl.database);
     if (statement.kind === 'drop-database') return this.#dropDatabase(statement.database, ddl.statement);
     if (!('tables' in statement)) return [];
@@ -91,7 +91,7 @@ export class SchemaChanges {
   async #effects(
     statement: Extract<Statement, { tables: unknown }>,
     named: readonly NamedTable[],
-    ddl: { readonly database: string; readonly statement: string },
+    ddl: Query,
   ): Promise<readonly Effect[]> {
     switch (statement.kind) {
       case 'truncate':
@@ -158,11 +158,7 @@ export class SchemaChanges {
     return tables.flatMap(({ name }) => this.#drop({ database, table: name }, statement));
   }
 
-  async #create(
-    named: NamedTable | undefined,
-    replaces: boolean,
-    ddl: { readonly database: string; readonly statement: string },
-  ): Promise<readonly Effect[]> {
+  async #create(named: NamedTable | undefined, replaces: boolean, ddl: Query): Promise<readonly Effect[]> {
     if (named === undefined) return [];
     const before = this.#known(named);
     // It is there already: `IF NOT EXISTS`, or a table that was found in the catalog before the log came to its beginning.
@@ -185,7 +181,7 @@ export class SchemaChanges {
   /** The table that a CREATE TABLE writes down, null where that is not enough to know it. */
   async #written(
     named: NamedTable,
-    ddl: { readonly database: string; readonly statement: string },
+    ddl: Query,
     now: TableSchema | null,
   ): Promise<{ readonly table: TableSchema; readonly standIn: boolean } | null> {
     const reader = new TokenReader(ddl.statement);
@@ -200,10 +196,7 @@ export class SchemaChanges {
     return model === undefined ? null : { table: renamedTable(model, named.database, named.table), standIn };
   }
 
-  async #alter(
-    names: readonly NamedTable[],
-    ddl: { readonly database: string; readonly statement: string },
-  ): Promise<readonly Effect[]> {
+  async #alter(names: readonly NamedTable[], ddl: Query): Promise<readonly Effect[]> {
     const [named] = names;
     if (named === undefined) return [];
     const before = this.#known(named);
@@ -237,7 +230,7 @@ export class SchemaChanges {
     return (kept || this.#options.changesKeys) && carriesValues(before, evolved);
   }
 
-  #operations(ddl: { readonly database: string; readonly statement: string }, where: string): Operation[] {
+  #operations(ddl: Query, where: string): Operation[] {
     const reader = new TokenReader(ddl.statement);
     if (reader.skip('DROP', 'INDEX')) {
       reader.skip('IF', 'EXISTS');
