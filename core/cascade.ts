@@ -29,8 +29,18 @@ export function referring<V>(
   return { before: old, after: action === 'set-null' ? old.map(() => null) : now };
 }
 
-function valuesAt(row: Row, columns: readonly number[]): Values {
+export function valuesAt(row: Row, columns: readonly number[]): Values {
   return columns.map((index) => valueAt(row, index));
+}
+
+/** Whether rows are deleted, and not changed. */
+export function deletes({ rows }: { readonly rows: readonly { readonly after: unknown }[] }): boolean {
+  return rows[0]?.after === null;
+}
+
+/** Whether rows get other values than NULL: then they can come to refer to something else. */
+export function setsValues({ rows }: Pick<Cascade, 'rows'>): boolean {
+  return rows.some(({ after }) => after?.some((value) => value !== null) === true);
 }
 
 /** Equal for equal values of equal types, and for no others. */

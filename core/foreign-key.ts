@@ -17,21 +17,17 @@ export interface ForeignKey {
   readonly onUpdate: KeyAction;
 }
 
-/** The keys by which a deleted row of the table takes others along, in the order in which the source follows them. */
-export function keysOnDelete(keys: readonly ForeignKey[], { origin }: TableSchema): readonly ForeignKey[] {
-  return keys.filter(({ parent, onDelete }) => parent.origin === origin && onDelete !== 'none');
-}
-
-/** The keys by which rows of the table take others along when they get new values in any of `columns`. */
-export function keysOnUpdate(
+/** The keys by which rows of the table take others along, in the order in which the source follows them: rows that are deleted, or that get new values in `columns`. */
+export function keysOnward(
   keys: readonly ForeignKey[],
   { origin }: TableSchema,
   columns: readonly number[],
+  deleted: boolean,
 ): readonly ForeignKey[] {
-  return keys.filter(
-    ({ parent, references, onUpdate }) =>
-      parent.origin === origin && onUpdate !== 'none' && references.some((index) => columns.includes(index)),
-  );
+  return keys.filter(({ parent, references, onDelete, onUpdate }) => {
+    if (parent.origin !== origin) return false;
+    return deleted ? onDelete !== 'none' : onUpdate !== 'none' && references.some((index) => columns.includes(index));
+  });
 }
 
 const known = new WeakMap<readonly ForeignKey[], Map<string, ReadonlySet<string>>>();
@@ -53,4 +49,11 @@ export function reachedFrom(keys: readonly ForeignKey[], origin: string): Readon
   }
   byOrigin.set(origin, reached);
   return reached;
+}
+
+/** The same as tables, each of them once. */
+export function tablesReached(keys: readonly ForeignKey[], origin: string): TableSchema[] {
+  const reached = reachedFrom(keys, origin);
+  const tables = keys.flatMap(({ child }) => (reached.has(child.origin) ? [[child.origin, child] as const] : []));
+  return [...new Map(tables).values()];
 }

@@ -1,7 +1,7 @@
 import type { Cascade, Change, Referring, RowChange } from './contracts.ts';
-import { textOf } from './cascade.ts';
+import { deletes, setsValues, textOf, valuesAt } from './cascade.ts';
 import { reachedFrom } from './foreign-key.ts';
-import { valueAt, type Row } from './row.ts';
+import type { Row } from './row.ts';
 
 /** Cascades by one key that are done at once. */
 interface Pending {
@@ -25,7 +25,7 @@ export class CascadeMerger {
   }
 
   add(cascade: Cascade): void {
-    const sets = cascade.rows.some(({ after }) => after?.some((value) => value !== null) === true);
+    const sets = setsValues(cascade);
     if (this.#pending.some((pending) => pending.sets !== sets)) this.flush();
     const there = this.#pending.find((pending) => isAlike(pending.cascade, cascade));
     if (there !== undefined && this.#joins(there, cascade)) {
@@ -55,7 +55,7 @@ export class CascadeMerger {
     const later = this.#pending.slice(this.#pending.indexOf(there) + 1);
     if (!there.sets)
       return later.every(
-        ({ cascade }) => cascade.table.origin !== table.origin || !(isSet(cascade) || isSet(there.cascade)),
+        ({ cascade }) => cascade.table.origin !== table.origin || (deletes(cascade) && deletes(there.cascade)),
       );
     const mine = reach(table.origin, keys);
     if (later.some(({ cascade }) => !mine.isDisjointFrom(reach(cascade.table.origin, keys)))) return false;
@@ -66,12 +66,8 @@ export class CascadeMerger {
   }
 }
 
-function isSet({ rows }: Cascade): boolean {
-  return rows[0]?.after !== null;
-}
-
 function isAlike(a: Cascade, b: Cascade): boolean {
-  return a.table === b.table && a.keys === b.keys && isSet(a) === isSet(b) && a.columns.join() === b.columns.join();
+  return a.table === b.table && a.keys === b.keys && deletes(a) === deletes(b) && a.columns.join() === b.columns.join();
 }
 
 function reach(origin: string, keys: Cascade['keys']): ReadonlySet<string> {
@@ -87,7 +83,7 @@ function note({ rows, olds, news, sets }: Pending, referring: Referring): void {
 }
 
 function isMoved({ before, after }: RowChange, key: readonly number[]): boolean {
-  const text = (row: Row | null): string => textOf(row === null ? [] : key.map((index) => valueAt(row, index)));
+  const text = (row: Row | null): string => textOf(row === null ? [] : valuesAt(row, key));
   return text(before) !== text(after);
 }
 
@@ -102,7 +98,7 @@ function meets({ cascade, olds, news, sets }: Pending, change: RowChange): boole
   if (origin === table.origin) {
     if (change.table !== table) return true;
     const refers = (row: Row | null): boolean => {
-      const text = row === null ? '' : textOf(columns.map((index) => valueAt(row, index)));
+      const text = row === null ? '' : textOf(valuesAt(row, columns));
       return olds.has(text) || news.has(text);
     };
     if (refers(change.before) || refers(change.after)) return true;

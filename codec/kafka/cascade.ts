@@ -1,5 +1,5 @@
 import type { Cascade, Moment, Referring, Value, Values } from '../../core/contracts.ts';
-import { reachedFrom, type ForeignKey } from '../../core/foreign-key.ts';
+import { tablesReached, type ForeignKey } from '../../core/foreign-key.ts';
 import type { TableSchema } from '../../core/table.ts';
 
 /** A value as JSON: what JSON has no form for is tagged. */
@@ -21,9 +21,7 @@ const rowsAtOnce = 500;
 
 /** The tables whose rows a cascade may change, its own first. */
 export function tablesOf({ table, keys }: Cascade): TableSchema[] {
-  const reached = reachedFrom(keys, table.origin);
-  const children = keys.map(({ child }) => child).filter(({ origin }) => reached.has(origin));
-  return [...new Map([table, ...children].map((one) => [one.origin, one])).values()];
+  return [table, ...tablesReached(keys, table.origin).filter(({ origin }) => origin !== table.origin)];
 }
 
 /** A cascade in as many headers as it takes. */

@@ -1,7 +1,7 @@
 import { type AnyBulkWriteOperation, BSON, type ClientSession, type Document } from 'mongodb';
-import { referring } from '../../core/cascade.ts';
+import { deletes, referring } from '../../core/cascade.ts';
 import type { Cascade } from '../../core/contracts.ts';
-import { keysOnDelete, keysOnUpdate, type ForeignKey } from '../../core/foreign-key.ts';
+import { keysOnward, type ForeignKey } from '../../core/foreign-key.ts';
 import type { TableSchema } from '../../core/table.ts';
 import type { Destination } from './destination.ts';
 import { columnName, isPlainName } from './documents.ts';
@@ -72,10 +72,9 @@ class Expansion {
   async follow(table: TableSchema, columns: readonly number[], all: readonly Found[]): Promise<void> {
     // What MongoDB has no value for, as a date of zeros, no document of it can refer to.
     const rows = all.filter(({ before }) => !before.includes(null));
-    const [first] = rows;
-    if (first === undefined) return;
-    const gone = first.after === null;
-    const onward = gone ? keysOnDelete(this.#keys, table) : keysOnUpdate(this.#keys, table, columns);
+    if (rows.length === 0) return;
+    const gone = deletes({ rows });
+    const onward = keysOnward(this.#keys, table, columns, gone);
     const to = this.#destination(table);
     const fresh: { readonly write: CascadeWrite; readonly after: Found['after'] }[] = [];
     for (let at = 0; at < rows.length; at += valuesPerQuery) {
@@ -107,7 +106,7 @@ class Expansion {
     onward: readonly ForeignKey[],
   ): Promise<Document[]> {
     const names = columns.map((index) => columnName(table, index));
-    const moves = rows[0]?.after !== null && columns.some((index) => table.key.includes(index));
+    const moves = !deletes({ rows }) && columns.some((index) => table.key.includes(index));
     const needed = [
       ...names,
       ...onward.flatMap(({ references }) => references.map((index) => columnName(table, index))),

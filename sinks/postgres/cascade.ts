@@ -1,7 +1,7 @@
-import { referring } from '../../core/cascade.ts';
+import { deletes, referring } from '../../core/cascade.ts';
 import type { Cascade } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
-import { keysOnDelete, keysOnUpdate, type ForeignKey } from '../../core/foreign-key.ts';
+import { keysOnward, type ForeignKey } from '../../core/foreign-key.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { columnAt, quoteName, quoteTable, quoteText } from './sql.ts';
 import type { Transaction } from './transaction.ts';
@@ -50,8 +50,8 @@ async function follow(work: CascadeWork, level: Level, keys: readonly ForeignKey
   if (depth > LEVELS) throw endless(level.table);
   const { transaction, signal } = work;
   const writer = await work.writer(level.table);
-  const gone = rows[0]?.after === null;
-  const onward = gone ? keysOnDelete(keys, level.table) : keysOnUpdate(keys, level.table, level.columns);
+  const gone = deletes({ rows });
+  const onward = keysOnward(keys, level.table, level.columns, gone);
   const statement = gone
     ? deleteText(writer, level.columns, rows, onward)
     : updateText(writer, level.columns, rows, onward);
@@ -119,7 +119,7 @@ function listed(writer: TableWriter, columns: readonly number[], rows: readonly 
     return `(${[...typed(before), ...typed(after ?? [])].join(', ')})`;
   });
   const olds = columns.map((_, i) => `o${String(i)}`);
-  const news = rows[0]?.after === null ? [] : columns.map((_, i) => `n${String(i)}`);
+  const news = deletes({ rows }) ? [] : columns.map((_, i) => `n${String(i)}`);
   return `(VALUES ${lines.join(', ')}) v (${[...olds, ...news].join(', ')})`;
 }
 

@@ -1,6 +1,6 @@
-import { cascadesOf } from '../../../core/cascade.ts';
+import { cascadesOf, deletes, setsValues } from '../../../core/cascade.ts';
 import type { Cascade, RowChange } from '../../../core/contracts.ts';
-import { keysOnDelete, keysOnUpdate, reachedFrom, type ForeignKey } from '../../../core/foreign-key.ts';
+import { keysOnward, reachedFrom, tablesReached, type ForeignKey } from '../../../core/foreign-key.ts';
 import type { TableSchema } from '../../../core/table.ts';
 import type { Piece } from '../binlog/reader.ts';
 import type { ForeignKeys } from './foreign-keys.ts';
@@ -78,17 +78,18 @@ function partOf(copy: TableCopy | undefined, piece: Piece): Part {
  * The tables in which rows may be missed: those behind one of which the target has only a part. Also those of which rows get other values, for a row
  * that is not copied yet may come to stand among those that are, and those that were read in one go in that very moment.
  */
-function doubtful({ table, columns, rows, keys }: Cascade, part: (origin: string) => Part): TableSchema[] {
+function doubtful(cascade: Cascade, part: (origin: string) => Part): TableSchema[] {
   const found = new Map<string, TableSchema>();
-  const sets = rows.some(({ after }) => after?.some((value) => value !== null) === true);
-  const onward = rows[0]?.after === null ? keysOnDelete(keys, table) : keysOnUpdate(keys, table, columns);
+  const { table, columns, keys } = cascade;
+  const sets = setsValues(cascade);
+  const onward = keysOnward(keys, table, columns, deletes(cascade));
   const first = onward.map(({ child }) => child);
-  const behind = first.flatMap((child) => [child, ...childrenOf(keys, child)]);
+  const behind = first.flatMap((child) => [child, ...tablesReached(keys, child.origin)]);
   for (const middle of [table, ...behind]) {
     const there = part(middle.origin);
     if (there === 'all') continue;
     if (there === 'moment' || (sets && middle.key.length > 0)) found.set(middle.origin, middle);
-    const next = middle === table ? behind : childrenOf(keys, middle);
+    const next = middle === table ? behind : tablesReached(keys, middle.origin);
     for (const child of next)
       if (child.origin !== middle.origin || isCircularBeyond(keys, child)) found.set(child.origin, child);
   }
@@ -97,12 +98,7 @@ function doubtful({ table, columns, rows, keys }: Cascade, part: (origin: string
 
 /** Whether the way from a table back to it goes over others. */
 function isCircularBeyond(keys: readonly ForeignKey[], { origin }: TableSchema): boolean {
-  return childrenOf(keys, { origin }).some(
+  return tablesReached(keys, origin).some(
     (child) => child.origin !== origin && reachedFrom(keys, child.origin).has(origin),
   );
-}
-
-function childrenOf(keys: readonly ForeignKey[], { origin }: Pick<TableSchema, 'origin'>): TableSchema[] {
-  const reached = reachedFrom(keys, origin);
-  return keys.map(({ child }) => child).filter((child) => reached.has(child.origin));
 }
