@@ -12,9 +12,9 @@ import type { TargetOptions } from '../../core/plugin.ts';
 import { type Work, applyFolded, applyOrdered } from './apply.ts';
 import { readFacts, selectFacts } from './catalog.ts';
 import { moveCheckpoint, type Owner, readCheckpoints, selectCheckpoints, Versions } from './checkpoints.ts';
-import { checkpointMoved, sqlStateOf } from './errors.ts';
+import { checkpointMoved, isMissing } from './errors.ts';
 import { isOfRow } from './isolate.ts';
-import { deleteLetters, LETTERS_ENTRY, readLetters, selectLetters } from './letters.ts';
+import { deleteLetters, LETTERS_ENTRY, lettersMoved, readLetters, selectLetters } from './letters.ts';
 import { Session } from './session.ts';
 import { Tables } from './tables.ts';
 import { ownerOf, sessionOptions } from './target.ts';
@@ -86,7 +86,7 @@ class PostgresDeadLetters implements DeadLetters {
       const gone = await transaction.query(deleteLetters(this.#owner, letters), signal);
       if (gone?.count !== letters.length) throw checkpointMoved(null, ': the dead letters changed meanwhile');
       if (way !== null) await way(await this.#work(transaction, letters, signal));
-      for (const statement of moveCheckpoint(this.#owner, { set: new Map([[LETTERS_ENTRY, '']]), drop: [] }, versions))
+      for (const statement of moveCheckpoint(this.#owner, lettersMoved, versions))
         await transaction.add(statement, signal);
       await transaction.commit(signal);
     } catch (error) {
@@ -116,8 +116,7 @@ class PostgresDeadLetters implements DeadLetters {
     try {
       return readLetters((await this.#session.query(selectLetters(this.#owner), signal))[0]);
     } catch (error) {
-      const state = sqlStateOf(error);
-      if (state === '42P01' || state === '3F000') return [];
+      if (isMissing(error)) return [];
       throw error;
     }
   }

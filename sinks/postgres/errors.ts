@@ -22,6 +22,12 @@ export function sqlStateOf(error: unknown): string | null {
   return error instanceof LockstepError && error.cause instanceof SqlError ? error.cause.sqlState : null;
 }
 
+/** Whether the table that was asked for is not there, or not even its schema. */
+export function isMissing(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return state === '42P01' || state === '3F000';
+}
+
 interface Meaning {
   readonly code: Code;
   readonly what: string;

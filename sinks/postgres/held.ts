@@ -2,12 +2,10 @@ import type { DeadLetter } from '../../core/dead-letter.ts';
 import { HeldDraft, HeldKeys } from '../../core/held-keys.ts';
 import { Turns } from '../../core/signals.ts';
 import { moveCheckpoint, type Owner, readCheckpoints, selectCheckpoints, Versions } from './checkpoints.ts';
-import { sqlStateOf } from './errors.ts';
-import { LETTERS_ENTRY, readHeld, selectHeld } from './letters.ts';
+import { isMissing } from './errors.ts';
+import { LETTERS_ENTRY, lettersMoved, readHeld, selectHeld } from './letters.ts';
 import type { Session } from './session.ts';
 import type { Transaction } from './transaction.ts';
-
-const moved = { set: new Map([[LETTERS_ENTRY, '']]), drop: [] };
 
 /** What this process knows of the letters that the target keeps. They move by compare-and-set: a person may retry or drop them meanwhile (G8). */
 export class Letters {
@@ -57,8 +55,7 @@ export class Letters {
     try {
       return readHeld((await session.query(selectHeld(this.#owner), signal))[0]);
     } catch (error) {
-      const state = sqlStateOf(error);
-      if (state === '42P01' || state === '3F000') return [];
+      if (isMissing(error)) return [];
       throw error;
     }
   }
@@ -66,10 +63,10 @@ export class Letters {
   /** Commits a transaction that changes the letters. Errors: CHECKPOINT_MOVED where somebody else has. */
   async move(transaction: Transaction, commit: () => Promise<void>, signal: AbortSignal): Promise<void> {
     await this.#turns.take(async () => {
-      for (const statement of moveCheckpoint(this.#owner, moved, this.#versions))
+      for (const statement of moveCheckpoint(this.#owner, lettersMoved, this.#versions))
         await transaction.add(statement, signal);
       await commit();
-      this.#versions.moved(moved);
+      this.#versions.moved(lettersMoved);
       transaction.letters.done();
     });
   }

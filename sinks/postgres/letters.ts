@@ -1,3 +1,4 @@
+import type { Checkpoint } from '../../core/contracts.ts';
 import type { DeadLetter, NewDeadLetter } from '../../core/dead-letter.ts';
 import type { LetterStep } from '../../core/held-keys.ts';
 import { readChange, writeChange } from '../../core/stored-change.ts';
@@ -8,6 +9,8 @@ import { quoteName, quoteText } from './sql.ts';
 
 /** The entry that moves with the letters: who has not seen the last change of them cannot change them (G8). */
 export const LETTERS_ENTRY = 'dead-letters';
+
+export const lettersMoved: Checkpoint = { set: new Map([[LETTERS_ENTRY, '']]), drop: [] };
 
 function tableOf(owner: Owner): string {
   return `${quoteName(owner.schema)}.dead_letters`;

@@ -16,7 +16,7 @@ import {
 } from './checkpoints.ts';
 import { requireSame } from './compare.ts';
 import { createSchema, createTable, requireNames } from './ddl.ts';
-import { checkpointMoved, sqlStateOf } from './errors.ts';
+import { checkpointMoved, isMissing, sqlStateOf } from './errors.ts';
 import { applyIsolated, isOfRow, sifted } from './isolate.ts';
 import { Letters } from './held.ts';
 import { createLetters, LETTERS_ENTRY } from './letters.ts';
@@ -73,8 +73,7 @@ export class PostgresTarget implements Target {
       tokens.delete(LETTERS_ENTRY);
       return tokens;
     } catch (error) {
-      const state = sqlStateOf(error);
-      if (state === '42P01' || state === '3F000') return new Map();
+      if (isMissing(error)) return new Map();
       throw error;
     }
   }
