@@ -14,7 +14,7 @@ import { type Chunk, chunksOf, isSmall } from './chunks.ts';
 import { appNameOf, connect, type Connection } from './connect.ts';
 import { type Destination, destinations } from './destination.ts';
 import { isDuplicateKey, targetError } from './errors.ts';
-import { Letters } from './held.ts';
+import { HeldLetters } from './held-letters.ts';
 import { letterCollections, StoredLetters } from './letters.ts';
 import { keyOfWrite, type RefusedWrite, RowsRefused } from './refused.ts';
 import { type Step, stepsOf } from './fold.ts';
@@ -53,14 +53,14 @@ class MongoTarget implements Target {
   readonly #checkpoints: Checkpoints;
   readonly #destination: (table: TableSchema) => Destination;
   readonly #progress: Progress;
-  readonly #letters: Letters;
+  readonly #letters: HeldLetters;
 
   constructor(connection: Connection, checkpoints: Checkpoints, options: TargetOptions) {
     this.#connection = connection;
     this.#checkpoints = checkpoints;
     this.#destination = destinations(connection, options.values);
     this.#progress = options.progress;
-    this.#letters = new Letters(new StoredLetters(connection.metadata, options), options.deadLetterLimit ?? 0);
+    this.#letters = new HeldLetters(new StoredLetters(connection.metadata, options), options.deadLetterLimit ?? 0);
   }
 
   prepare(tables: readonly TableSchema[], signal: AbortSignal): Promise<void> {

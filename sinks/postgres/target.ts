@@ -18,7 +18,7 @@ import { requireSame } from './compare.ts';
 import { createSchema, createTable, requireNames } from './ddl.ts';
 import { checkpointMoved, isMissing, sqlStateOf } from './errors.ts';
 import { applyIsolated, isOfRow, sifted } from './isolate.ts';
-import { Letters } from './held.ts';
+import { HeldLetters } from './held-letters.ts';
 import { createLetters, LETTERS_ENTRY } from './letters.ts';
 import { type Session, Sessions } from './session.ts';
 import { quoteTable, quoteText } from './sql.ts';
@@ -43,7 +43,7 @@ export class PostgresTarget implements Target {
   readonly #versions = new Versions();
   readonly #tables: Tables;
   readonly #progress: Progress;
-  readonly #letters: Letters;
+  readonly #letters: HeldLetters;
   /** Transactions that wait for their next part, by lane. */
   readonly #open = new Map<string, Transaction>();
   #facts: ServerFacts | null = null;
@@ -57,7 +57,7 @@ export class PostgresTarget implements Target {
     this.#sessions = new Sessions(sessionOptions(options));
     this.#progress = options.progress;
     this.#tables = new Tables(options.values);
-    this.#letters = new Letters(this.#owner, options.deadLetterLimit ?? 0);
+    this.#letters = new HeldLetters(this.#owner, options.deadLetterLimit ?? 0);
   }
 
   /** None before the first `prepare` of any pipeline has made the place they are kept in. */

@@ -6,7 +6,7 @@ import type { StoredLetters } from './letters.ts';
 type Head = Awaited<ReturnType<StoredLetters['head']>>;
 
 /** What this process knows of the letters that the target keeps. */
-export class Letters {
+export class HeldLetters {
   readonly #stored: StoredLetters;
   readonly #limit: number;
   /** Lanes that move the letters do it one after the other. */

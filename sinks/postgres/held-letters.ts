@@ -8,7 +8,7 @@ import type { Session } from './session.ts';
 import type { Transaction } from './transaction.ts';
 
 /** What this process knows of the letters that the target keeps. They move by compare-and-set: a person may retry or drop them meanwhile (G8). */
-export class Letters {
+export class HeldLetters {
   readonly #owner: Owner;
   readonly #limit: number;
   readonly #versions = new Versions();
