@@ -13,7 +13,7 @@ interface Stored {
   readonly token?: string;
   /** For an entry: the lane that wrote it. */
   readonly by?: string;
-  /** For a lane: the last schema change or truncate that it has applied beyond its checkpoint, see `target.ts`. */
+  /** For a lane: the last schema change or truncate that it has applied beyond its checkpoint, see `batch-writer.ts`. */
   readonly step?: string;
 }
 
