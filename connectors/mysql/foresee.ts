@@ -7,7 +7,8 @@ import { classify, originOf, renamesIn } from './schema/ddl.ts';
 import { compilePatterns } from './catalog/patterns.ts';
 import { readCollations } from './schema/collations.ts';
 import { renamedTable } from './schema/steps.ts';
-import { SchemaChanges, type CatalogAtPlace, type Effect } from './schema/schema-changes.ts';
+import { SchemaChanges, type Effect } from './schema/schema-changes.ts';
+import type { CatalogAtPlace } from './schema/table-behind.ts';
 import { readServer } from './connection/server.ts';
 import { Tables } from './tables.ts';
 

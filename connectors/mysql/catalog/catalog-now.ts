@@ -1,6 +1,6 @@
 import type { Piece } from '../binlog/reader.ts';
 import { originOf, type NamedTable } from '../schema/ddl.ts';
-import type { TableNow } from '../schema/schema-changes.ts';
+import type { TableNow } from '../schema/table-behind.ts';
 import { readCatalog } from './catalog.ts';
 import { readDeclaredKeys, type DeclaredKey } from '../foreign-keys/declared-keys.ts';
 import { askValue, type Asker } from '../connection/session.ts';

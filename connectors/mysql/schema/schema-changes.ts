@@ -1,15 +1,13 @@
-import { LockstepError } from '../../../core/errors.ts';
 import type { SchemaPolicies } from '../../../core/schema-policy.ts';
-import { tableSchema, type TableSchema } from '../../../core/table.ts';
-import type { CatalogTable } from '../catalog/catalog.ts';
+import type { TableSchema } from '../../../core/table.ts';
 import { classify, originOf, type NamedTable, type Query, type Statement } from './ddl.ts';
 import { readOperations, type Operation } from './alter-table.ts';
 import { carriesValues } from './carried-values.ts';
-import { inherited } from './column-definition.ts';
 import { readCreated } from './create-table.ts';
-import { evolve, type Evolved } from './evolve.ts';
+import type { Evolved } from './evolve.ts';
 import { renamedTables } from './renames.ts';
-import { keyOf, renamedTable, requireAllowed, shapeOf, stepsOf, type Step } from './steps.ts';
+import { keyOf, renamedTable, requireAllowed, stepsOf, type Step } from './steps.ts';
+import { areAlike, tableBehind, withCharsets, type CatalogAtPlace } from './table-behind.ts';
 import { TokenReader } from './tokens.ts';
 import type { UnloggedRows } from './unlogged-rows.ts';
 
@@ -51,20 +49,6 @@ export interface SchemaChangesOptions {
   /** Whether rows stay when their key changes. */
   readonly changesKeys: boolean;
   readonly catalog: CatalogAtPlace;
-}
-
-/** A table as it is now, and whether its key only stands in for a primary one. */
-export type TableNow = Pick<CatalogTable, 'schema' | 'standIn'>;
-
-/** What the server says of its tables now, which at a place of a backlog may be something else. */
-export interface CatalogAtPlace {
-  /** The named tables as they are now; a table that is gone is missing. `atPlace`: nothing came behind the statement yet. */
-  read(named: readonly NamedTable[]): Promise<{
-    readonly tables: ReadonlyMap<string, TableNow>;
-    readonly atPlace: boolean;
-  }>;
-  /** The character set of a table of the database that names none. */
-  charset(database: string): Promise<string | null>;
 }
 
 /**
@@ -190,7 +174,8 @@ export class SchemaChanges {
     reader.table(ddl.database);
     const created = readCreated(reader, named, ddl.database, this.#dialect(originOf(named)));
     if (created === null) return null;
-    if ('table' in created) return { ...created, table: await this.#charsets(created.table, null, now) };
+    if ('table' in created)
+      return { ...created, table: await withCharsets(created.table, null, now, this.#options.catalog) };
     const model = this.#known(created.like);
     const standIn = this.#options.known.standIn(originOf(created.like));
     return model === undefined ? null : { table: renamedTable(model, named.database, named.table), standIn };
@@ -203,7 +188,11 @@ export class SchemaChanges {
     const operations = this.#operations(ddl, originOf(named));
     const to = operations.find((operation) => operation.kind === 'rename-table')?.to ?? null;
     if (before === undefined) return to === null ? [] : await this.#rename([named, to], ddl.statement);
-    const evolved = await this.#evolved(before, operations, to ?? named, ddl.statement);
+    const evolved = await tableBehind(
+      { before, standIn: this.#options.known.standIn(before.origin), operations, named: to ?? named },
+      ddl.statement,
+      this.#options.catalog,
+    );
     const steps = stepsOf(before, evolved, this.#options.policies, ddl.statement);
     const after = evolved.table;
     const { standIn } = evolved;
@@ -240,47 +229,6 @@ export class SchemaChanges {
     reader.skip('IF', 'EXISTS');
     reader.table(ddl.database);
     return readOperations(reader, ddl.database, this.#dialect(where));
-  }
-
-  /** The table behind an ALTER TABLE; `named` is its name by then. */
-  async #evolved(
-    before: TableSchema,
-    operations: readonly Operation[],
-    named: NamedTable,
-    statement: string,
-  ): Promise<Evolved> {
-    const { tables, atPlace } = await this.#options.catalog.read([named]);
-    const found = tables.get(originOf(named));
-    const now = found === undefined ? null : renamedTable(found.schema, before.database, before.name);
-    const applied = evolve(before, this.#options.known.standIn(before.origin), operations);
-    if (applied === null) {
-      if (now !== null && atPlace && isPlain(before, now)) return plainly(before, now, found?.standIn ?? false);
-      throw doubt(statement, [before.origin], 'changes in a way that is not understood a table');
-    }
-    const table = await this.#charsets(applied.table, before, now);
-    // Without the key that it maybe was a row is told by all its columns, which is never wrong.
-    const sure = applied.keyInDoubt ? tableSchema({ ...table, key: [] }) : table;
-    if (now === null || !sameNames(sure, now)) return { ...applied, table: sure };
-    if (atPlace) return { ...applied, table: now, standIn: found?.standIn ?? false };
-    return { ...applied, table: areAlike(sure, now) ? now : sure };
-  }
-
-  /**
-   * Gives columns that stand without a character set the one they have: as the server says now, else the one that all signs agree on. Where
-   * they do not agree it stays open until the log tells beside the rows.
-   */
-  async #charsets(table: TableSchema, before: TableSchema | null, now: TableSchema | null): Promise<TableSchema> {
-    if (table.columns.every(({ charset }) => charset !== inherited)) return table;
-    const siblings = (before?.columns ?? []).flatMap(({ charset, type }) =>
-      charset === null || type.kind === 'json' ? [] : [charset],
-    );
-    const signs = new Set([...siblings, (await this.#options.catalog.charset(table.database)) ?? inherited]);
-    const sign = signs.size === 1 ? ([...signs][0] ?? inherited) : inherited;
-    const columns = table.columns.map((column) => {
-      if (column.charset !== inherited) return column;
-      return { ...column, charset: now?.columns.find(({ name }) => name === column.name)?.charset ?? sign };
-    });
-    return tableSchema({ ...table, columns });
   }
 
   async #rename(
@@ -345,33 +293,4 @@ function deletesRows(statement: string): boolean {
   const reader = new TokenReader(statement);
   while (!reader.ended && reader.word() !== 'TABLE') if (reader.take().toUpperCase() === 'IGNORE') return true;
   return false;
-}
-
-function sameNames(a: TableSchema, b: TableSchema): boolean {
-  return a.columns.length === b.columns.length && a.columns.every(({ name }, i) => name === b.columns[i]?.name);
-}
-
-/** Whether a target would make no difference between them. */
-function areAlike(a: TableSchema, b: TableSchema): boolean {
-  return JSON.stringify([a.columns.map(shapeOf), keyOf(a)]) === JSON.stringify([b.columns.map(shapeOf), keyOf(b)]);
-}
-
-/** Whether columns only came, or only went, or only changed: then none can have another name. */
-function isPlain(before: TableSchema, now: TableSchema): boolean {
-  const old = new Set(before.columns.map(({ name }) => name));
-  const fresh = new Set(now.columns.map(({ name }) => name));
-  return old.isSubsetOf(fresh) || fresh.isSubsetOf(old);
-}
-
-function plainly(before: TableSchema, now: TableSchema, standIn: boolean): Evolved {
-  const names = new Set(now.columns.map(({ name }) => name));
-  const dropped = new Set(before.columns.flatMap(({ name }) => (names.has(name) ? [] : [name])));
-  return { table: now, dropped, renamed: new Map(), standIn, keyInDoubt: false };
-}
-
-function doubt(statement: string, origins: readonly string[], what: string): LockstepError {
-  const message = `a statement ${what} that is captured (${origins.join(', ')}): ${statement.slice(0, 200)}`;
-  return new LockstepError('SOURCE_SCHEMA_CHANGE', message, {
-    fix: 'make the same change in the target, then resync the table',
-  });
 }
