@@ -169,9 +169,7 @@ export class SchemaChanges {
     now: TableSchema | null,
   ): Promise<{ readonly table: TableSchema; readonly standIn: boolean } | null> {
     const reader = new TokenReader(ddl.statement);
-    while (!reader.ended && !reader.skip('TABLE')) reader.take();
-    reader.skip('IF', 'NOT', 'EXISTS');
-    reader.table(ddl.database);
+    reader.subject(ddl.database);
     const created = readCreated(reader, named, ddl.database, this.#dialect(originOf(named)));
     if (created === null) return null;
     if ('table' in created)
@@ -225,9 +223,7 @@ export class SchemaChanges {
       reader.skip('IF', 'EXISTS');
       return reader.name().toUpperCase() === 'PRIMARY' ? [{ kind: 'drop-primary-key' }] : [{ kind: 'drop-index' }];
     }
-    while (!reader.ended && !reader.skip('TABLE')) reader.take();
-    reader.skip('IF', 'EXISTS');
-    reader.table(ddl.database);
+    reader.subject(ddl.database);
     return readOperations(reader, ddl.database, this.#dialect(where));
   }
 

@@ -1,3 +1,5 @@
+import type { NamedTable } from './ddl.ts';
+
 /** One word, name, text or sign of a statement, with its place in it. */
 export interface Token {
   readonly text: string;
@@ -91,8 +93,15 @@ export class TokenReader {
     while (!this.ended && this.word() !== ',' && this.word() !== ')') this.group();
   }
 
+  /** The table that a statement about one is about: what stands behind `TABLE`, on from here. */
+  subject(database: string): NamedTable {
+    while (!this.ended && !this.skip('TABLE')) this.take();
+    if (!this.skip('IF', 'NOT', 'EXISTS')) this.skip('IF', 'EXISTS');
+    return this.table(database);
+  }
+
   /** `a` or `db.a`. */
-  table(database: string): { database: string; table: string } {
+  table(database: string): NamedTable {
     const first = this.name();
     if (!this.skip('.')) return { database, table: first };
     return { database: first, table: this.name() };

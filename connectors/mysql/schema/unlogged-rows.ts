@@ -1,16 +1,15 @@
+import type { NamedTable } from './ddl.ts';
 import { TokenReader } from './tokens.ts';
-
-type Named = ReturnType<TokenReader['table']>;
 
 /** The tables whose rows an ALTER TABLE adds or removes as a whole, with a partition or a tablespace, so that the log shows none of them. */
 export interface UnloggedRows {
   /** Which of their rows came or went is not said. */
-  readonly changed: readonly Named[];
-  readonly emptied: readonly Named[];
+  readonly changed: readonly NamedTable[];
+  readonly emptied: readonly NamedTable[];
   /** What a partition became. */
-  readonly made: Named | null;
+  readonly made: NamedTable | null;
   /** What became a partition. */
-  readonly gone: Named | null;
+  readonly gone: NamedTable | null;
 }
 
 const ofPartition = ['DROP', 'TRUNCATE', 'DISCARD', 'IMPORT'];
@@ -18,9 +17,7 @@ const ofPartition = ['DROP', 'TRUNCATE', 'DISCARD', 'IMPORT'];
 /** Null for an ALTER TABLE that does nothing of the kind. Source: both manuals, "ALTER TABLE", partition_options and DISCARD | IMPORT TABLESPACE. */
 export function unloggedRows(statement: string, database: string): UnloggedRows | null {
   const reader = new TokenReader(statement);
-  while (!reader.ended && !reader.skip('TABLE')) reader.take();
-  reader.skip('IF', 'EXISTS');
-  const table = reader.table(database);
+  const table = reader.subject(database);
   const none: UnloggedRows = { changed: [], emptied: [], made: null, gone: null };
   for (; !reader.ended; reader.group()) {
     const isPartition = reader.word(1) === 'PARTITION';
@@ -35,7 +32,7 @@ export function unloggedRows(statement: string, database: string): UnloggedRows 
 }
 
 /** `p0 WITH TABLE other` */
-function behind(reader: TokenReader, word: string, database: string): Named {
+function behind(reader: TokenReader, word: string, database: string): NamedTable {
   reader.name();
   reader.skip(word, 'TABLE');
   return reader.table(database);
