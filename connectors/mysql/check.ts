@@ -2,9 +2,7 @@ import { LockstepError, toLockstepError } from '../../core/errors.ts';
 import type { Check, SourceOptions } from '../../core/plugin.ts';
 import { readCatalog, type CatalogTable } from './catalog/catalog.ts';
 import { parseAddress, Session } from './connection/session.ts';
-import { readDeclaredKeys } from './foreign-keys/declared-keys.ts';
-import { readForeignKeyWarnings } from './foreign-keys/warnings.ts';
-import { resolveKeys } from './foreign-keys/foreign-keys.ts';
+import { readResolvedKeys } from './foreign-keys/resolved-keys.ts';
 import { compilePatterns } from './catalog/patterns.ts';
 import { logsForeignKeys, newerThan, readLogEnd, readServer, type Server } from './connection/server.ts';
 
@@ -169,16 +167,13 @@ async function foreignKeyChecks(
   catalog: readonly CatalogTable[],
   signal: AbortSignal,
 ): Promise<Check[]> {
-  const declared = await readDeclaredKeys(session, server, null, signal);
   const tables = catalog.map(({ schema }) => schema);
-  const captured = new Map(tables.map((table) => [table.origin, table]));
-  const keys = resolveKeys(declared, (origin) => captured.get(origin));
+  const { keys, warnings } = await readResolvedKeys(session, server, tables, signal);
   const children = [...new Set(keys.map(({ child }) => child.origin))].join(', ');
   const how = logsForeignKeys(server) ? 'it is in the log' : 'it is not in the log and is done again in the target';
   const found: Check[] =
     keys.length === 0
       ? []
       : [{ name: 'foreign keys', outcome: 'pass', detail: `change rows of ${children}: ${how}`, fix: null }];
-  const warnings = logsForeignKeys(server) ? [] : await readForeignKeyWarnings(session, declared, tables, signal);
   return [...found, ...warnings.map((detail): Check => ({ name: 'foreign keys', outcome: 'warn', detail, fix: null }))];
 }

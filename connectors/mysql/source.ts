@@ -10,8 +10,7 @@ import { readCatalog, type CatalogTable } from './catalog/catalog.ts';
 import { askValue, parseAddress, Session, sessionSettings, type Address } from './connection/session.ts';
 import { readDeclaredKeys } from './foreign-keys/declared-keys.ts';
 import { openDump, silenceMs, type Dump, type DumpOptions } from './binlog/dump.ts';
-import { readForeignKeyWarnings } from './foreign-keys/warnings.ts';
-import { resolveKeys } from './foreign-keys/foreign-keys.ts';
+import { readResolvedKeys } from './foreign-keys/resolved-keys.ts';
 import { compilePatterns, type TableFilter } from './catalog/patterns.ts';
 import { momentAt, parsePosition, type Position } from './position/position.ts';
 import {
@@ -67,10 +66,8 @@ export class MysqlSource implements Source {
   async foreignKeys(signal: AbortSignal): Promise<{ keys: readonly ForeignKey[]; warnings: readonly string[] }> {
     const { session, catalog, server } = await this.#open(signal);
     if (logsForeignKeys(server)) return { keys: [], warnings: [] };
-    const declared = await readDeclaredKeys(session, server, null, signal);
-    const tables = new Map(catalog.map(({ schema }) => [schema.origin, schema]));
-    const keys = resolveKeys(declared, (origin) => tables.get(origin));
-    return { keys, warnings: await readForeignKeyWarnings(session, declared, [...tables.values()], signal) };
+    const tables = catalog.map(({ schema }) => schema);
+    return await readResolvedKeys(session, server, tables, signal);
   }
 
   async *lanes(checkpoints: Checkpoints, signal: AbortSignal): AsyncIterable<Lane> {
