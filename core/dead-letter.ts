@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { RowChange } from './contracts.ts';
+import type { Batch, RowChange } from './contracts.ts';
 import { type Row, type Value, valueAt } from './row.ts';
 import type { TableSchema } from './table.ts';
 
@@ -89,6 +89,12 @@ export function chainsOf(letters: readonly DeadLetter[]): readonly (readonly Dea
 
 export function inOrder(letters: readonly DeadLetter[]): readonly DeadLetter[] {
   return letters.toSorted((a, b) => Number(a.id) - Number(b.id));
+}
+
+/** Their changes, for a target to apply beside its lanes. */
+export function batchOf(letters: readonly DeadLetter[]): Batch {
+  const changes = letters.map(({ change }) => change);
+  return { changes, checkpoint: null, bytes: 0, copying: new Set(), barrier: null };
 }
 
 /** How many chains are retried together: enough to make a transaction worth it, few enough to keep it small. */

@@ -42,7 +42,7 @@ export class HeldKeys {
   renew(letters: Iterable<Pick<DeadLetter, 'origin' | 'keys'>>): void {
     this.tables.clear();
     for (const letter of letters) {
-      const table = this.tables.get(letter.origin) ?? { letters: 0, keys: new Set() };
+      const table = this.tables.get(letter.origin) ?? nothing();
       this.tables.set(letter.origin, table);
       hold(table, letter);
     }
@@ -136,7 +136,7 @@ export class HeldDraft {
   done(): void {
     const { tables } = this.#held;
     for (const [origin, { anew, letters, keys }] of this.#own) {
-      const table = (anew ? undefined : tables.get(origin)) ?? { letters: 0, keys: new Set() };
+      const table = (anew ? undefined : tables.get(origin)) ?? nothing();
       table.letters += letters;
       for (const key of keys) table.keys.add(key);
       if (table.letters === 0) tables.delete(origin);
@@ -162,7 +162,7 @@ export class HeldDraft {
     const origins = new Set([...this.#held.tables.keys(), ...this.#own.keys()]);
     const letters = [...origins].reduce((sum, origin) => sum + this.#letters(origin), 0);
     if (letters >= this.#held.limit) throw tooMany(this.#held.limit, letter, cause);
-    const own = this.#own.get(letter.origin) ?? { anew: false, letters: 0, keys: new Set() };
+    const own = this.#own.get(letter.origin) ?? { anew: false, ...nothing() };
     this.#own.set(letter.origin, own);
     hold(own, letter);
     this.#step({ kind: 'add', letter });
@@ -183,14 +183,14 @@ export class HeldDraft {
 
   #clear(origin: string): void {
     if (this.#letters(origin) === 0) return;
-    this.#own.set(origin, { anew: true, letters: 0, keys: new Set() });
+    this.#own.set(origin, { anew: true, ...nothing() });
     this.#step({ kind: 'clear', origin });
   }
 
   #rename(from: string, to: string): void {
     const keys = new Set([...this.#keysOf(from), ...this.#keysOf(to)]);
     this.#own.set(to, { anew: true, letters: this.#letters(from) + this.#letters(to), keys });
-    this.#own.set(from, { anew: true, letters: 0, keys: new Set() });
+    this.#own.set(from, { anew: true, ...nothing() });
     this.#step({ kind: 'rename', from, to });
   }
 
@@ -222,6 +222,10 @@ function keysOf(change: RowChange): readonly string[] {
     keyTexts.set(change.table, keyText);
   }
   return keysOfChange(change, keyText);
+}
+
+function nothing(): HeldTable {
+  return { letters: 0, keys: new Set() };
 }
 
 function hold(table: HeldTable, { keys }: Pick<DeadLetter, 'keys'>): void {

@@ -1,6 +1,7 @@
 import type { ClientSession } from 'mongodb';
 import { Counts } from '../../core/counts.ts';
 import {
+  batchOf,
   chosenChains,
   inOrder,
   retryChains,
@@ -65,9 +66,7 @@ class MongoDeadLetters implements DeadLetters {
   }
 
   async #write(letters: readonly DeadLetter[], session: ClientSession | null): Promise<void> {
-    const changes = letters.map(({ change }) => change);
-    const batch = { changes, checkpoint: null, bytes: 0, copying: new Set<string>(), barrier: null };
-    for (const step of stepsOf(batch, this.#destination)) {
+    for (const step of stepsOf(batchOf(letters), this.#destination)) {
       if (step.kind !== 'rows') continue;
       if (session === null) await writeOutside(step.segment, new Counts());
       else await writeInside(session, step.segment, 'any', new Counts());

@@ -1,4 +1,5 @@
 import {
+  batchOf,
   chosenChains,
   inOrder,
   retryChains,
@@ -98,15 +99,13 @@ class PostgresDeadLetters implements DeadLetters {
 
   async #work(transaction: Transaction, letters: readonly DeadLetter[], signal: AbortSignal): Promise<Work> {
     const facts = readFacts(await transaction.query(selectFacts, signal));
-    const changes = letters.map(({ change }) => change);
-    const batch = { changes, checkpoint: null, bytes: 0, copying: new Set<string>(), barrier: null };
     return {
       transaction,
       tables: new Tables(this.#policiesOf),
       owner: this.#owner,
       facts,
       lockCreation: '',
-      batch,
+      batch: batchOf(letters),
       signal,
     };
   }
