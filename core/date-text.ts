@@ -1,4 +1,5 @@
 import type { Bytes } from './bytes.ts';
+import { civilDays } from './civil-date.ts';
 
 /**
  * Canonical dates and times, as printed, read as numbers of the proleptic Gregorian calendar and UTC: `YYYY-MM-DD`,
@@ -7,7 +8,6 @@ import type { Bytes } from './bytes.ts';
 
 const MINUS = 0x2d;
 const COLON = 0x3a;
-const monthDays = [0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 
 function digits({ buffer, length }: Bytes, from: number, to: number): number {
   if (to > length) return Number.NaN;
@@ -22,19 +22,7 @@ function digits({ buffer, length }: Bytes, from: number, to: number): number {
 
 /** The days from 1970-01-01 to the date that a text begins with; NaN for zero and partial dates and for days that no month has. */
 export function daysOf(text: Bytes): number {
-  const year = digits(text, 0, 4);
-  const month = digits(text, 5, 7);
-  const day = digits(text, 8, 10);
-  if (!(month >= 1 && month <= 12 && day >= 1 && year >= 0 && day <= (monthDays[month] ?? 0))) return Number.NaN;
-  if (month === 2 && day === 29 && (year % 4 !== 0 || (year % 100 === 0 && year % 400 !== 0))) return Number.NaN;
-  // Source: H. Hinnant, chrono-compatible low-level date algorithms (days_from_civil).
-  const shifted = month <= 2 ? year - 1 : year;
-  const era = Math.floor(shifted / 400);
-  const yearOfEra = shifted - era * 400;
-  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1;
-  return (
-    era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468
-  );
+  return civilDays(digits(text, 0, 4), digits(text, 5, 7), digits(text, 8, 10));
 }
 
 /** The whole seconds from 1970 to a datetime; NaN where its date is none. */
