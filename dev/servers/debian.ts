@@ -38,6 +38,16 @@ export async function unpackPackage(name: string, suite: string, directory: stri
   await rm(apt, { recursive: true });
 }
 
+/** Unpacks one package of this Debian release, nothing it depends on, into `directory`. The system stays as it is. */
+export async function unpackFiles(name: string, directory: string): Promise<void> {
+  await run(['apt-get', 'update']).catch(() => ''); // the lists we have may do; the download will tell
+  await run(['apt-get', 'download', name], { cwd: directory });
+  for (const archive of (await readdir(directory)).filter((file) => file.endsWith('.deb'))) {
+    await run(['dpkg-deb', '-x', join(directory, archive), directory]);
+    await rm(join(directory, archive));
+  }
+}
+
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** Settings that make apt work in a directory of ours, as if no package were installed. */

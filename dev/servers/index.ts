@@ -24,9 +24,10 @@ const recipes: Readonly<Record<Kind, () => Promise<Recipe>>> = {
 export async function startServer(kind: Kind, options: StartOptions = {}): Promise<Server> {
   const recipe = await recipes[kind]();
   const url = process.env[recipe.variable];
-  const ours = options.own === true || (options.args ?? []).length > 0;
+  const encrypted = options.encryptedLog === true;
+  const ours = options.own === true || encrypted || (options.args ?? []).length > 0;
   if (url !== undefined && url !== '' && !ours) return await externalServer(recipe, url);
-  if (await dockerAnswers()) return await startDocker(recipe, options);
+  if (!encrypted && (await dockerAnswers())) return await startDocker(recipe, options);
   return await startLocal(recipe, await programFor(recipe), options);
 }
 

@@ -31,7 +31,8 @@ async function startOnce(recipe: Recipe, program: Program, options: StartOptions
   const user = isRoot() && recipe.user !== undefined ? await systemUser(recipe.user) : null;
   if (user !== null) await chown(dir, user.uid, user.gid);
   const watch = options.keep === true ? null : watchOver(dir, recipe.abortSignal);
-  const place: Place = { program, dir, port: await freePort(), args: options.args ?? [], fast: options.fast ?? false };
+  const { args = [], fast = false, encryptedLog = false } = options;
+  const place: Place = { program, dir, port: await freePort(), args, fast, encryptedLog };
   const server = new LocalServer(recipe, place, user, watch);
   try {
     await server.open();

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installPackages } from './debian.ts';
+import { encryptMariadbLog } from './encrypted-log.ts';
 import { cached, copyDirectory } from './install.ts';
 import { initialOptions, mysqlVersion, PASSWORD, ROOT_SQL, rootUrl, sourceSettings } from './mysqlclient.ts';
 import { findProgram, isRoot, run } from './process.ts';
@@ -45,7 +46,7 @@ async function install(): Promise<Program> {
 }
 
 async function prepare(place: Place): Promise<readonly string[]> {
-  const { program, dir, port, args, fast } = place;
+  const { program, dir, port, args, fast, encryptedLog } = place;
   const data = join(dir, 'data');
   await copyDirectory(await template(program, initialOptions(args)), data);
   return [
@@ -57,6 +58,7 @@ async function prepare(place: Place): Promise<readonly string[]> {
     '--socket=mysql.sock',
     `--pid-file=${join(data, 'mariadbd.pid')}`,
     ...(fast ? ['--innodb-flush-method=nosync'] : []),
+    ...(encryptedLog ? await encryptMariadbLog(program, data) : []),
     ...args,
   ];
 }

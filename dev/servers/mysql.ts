@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isDebian, unpackPackage } from './debian.ts';
+import { encryptMysqlLog } from './encrypted-log.ts';
 import { announced, cached, copyDirectory } from './install.ts';
 import { initialOptions, mysqlVersion, PASSWORD, ROOT_SQL, rootUrl, sourceSettings } from './mysqlclient.ts';
 import { findProgram, isRoot, run } from './process.ts';
@@ -63,7 +64,7 @@ async function install(): Promise<Program> {
 }
 
 async function prepare(place: Place): Promise<readonly string[]> {
-  const { program, dir, port, args, fast } = place;
+  const { program, dir, port, args, fast, encryptedLog } = place;
   const data = join(dir, 'data');
   await copyDirectory(await template(program, initialOptions(args)), data);
   return [
@@ -75,6 +76,7 @@ async function prepare(place: Place): Promise<readonly string[]> {
     '--bind-address=127.0.0.1',
     '--socket=mysql.sock',
     ...(fast ? ['--innodb-flush-method=nosync'] : []),
+    ...(encryptedLog ? await encryptMysqlLog(program, data) : []),
     ...args,
   ];
 }

@@ -18,6 +18,8 @@ export interface StartOptions {
   readonly fast?: boolean;
   /** Never take the server from a URL in the environment, because this one will be killed or paused. */
   readonly own?: boolean;
+  /** Keep the binary log encrypted on disk. MySQL and MariaDB, installed here; such a server never comes from elsewhere. */
+  readonly encryptedLog?: boolean;
   /** Leave the server running when this process ends. */
   readonly keep?: boolean;
 }
@@ -70,6 +72,7 @@ export interface Place {
   readonly port: number;
   readonly args: readonly string[];
   readonly fast: boolean;
+  readonly encryptedLog: boolean;
 }
 
 /** One container, on the same port inside and outside. */
