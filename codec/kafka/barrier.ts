@@ -7,7 +7,7 @@ export const BARRIER_HEADER = 'lockstep-barrier';
 
 /** What a barrier's header says, as JSON. */
 export interface BarrierHeader {
-  /** Made of the change's place in the source, so that it is the same when the change is published again. */
+  /** The same in every partition, and no other barrier's: it begins with the change's place in the source. */
   readonly id: string;
   readonly kind: 'truncate' | 'schema' | 'marker' | 'cascade';
   /** The partitions it travels: all of these topics, so many in each when it was published. */

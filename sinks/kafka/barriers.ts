@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Change, Moment, RowChange } from '../../core/contracts.ts';
 import { unreachable } from '../../core/errors.ts';
 import type { TableSchema } from '../../core/table.ts';
@@ -5,18 +6,12 @@ import type { BarrierHeader } from '../../codec/kafka/barrier.ts';
 import { tablesOf, tellCascade } from '../../codec/kafka/cascade.ts';
 import type { PublishedTable, PublishedTables } from './published-tables.ts';
 
-/** Names changes without a row by their place in the source: the transaction's position and a number inside it. */
-export class BarrierIds {
-  #position = '';
-  #count = 0;
-
-  /** The same for the same change when its transaction is read again: transactions are read from their beginning. */
-  next(at: Moment): string {
-    const position = at.gtid ?? `${at.file}:${at.offset}`;
-    this.#count = position === this.#position ? this.#count + 1 : 0;
-    this.#position = position;
-    return `${position}#${this.#count}`;
-  }
+/**
+ * A name for a change without a row that no other has, not even one of the same place: copies that begin while the source stands still have one
+ * place. It need not be the same when the change is published again, for readers see only what was committed, and that only once.
+ */
+function barrierId(at: Moment): string {
+  return `${at.gtid ?? `${at.file}:${at.offset}`}#${randomUUID()}`;
 }
 
 /** One barrier: the topics whose every partition it travels, and the header it has there. */
@@ -31,12 +26,12 @@ export interface Travelling {
  */
 export async function travelling(
   change: Exclude<Change, RowChange>,
-  id: string,
   tables: PublishedTables,
   signal: AbortSignal,
 ): Promise<readonly Travelling[]> {
   const published = async (table: TableSchema): Promise<PublishedTable> =>
     tables.get(table) ?? (await tables.open(table, signal));
+  const id = barrierId(change.at);
   switch (change.kind) {
     case 'truncate': {
       const topics = [await published(change.table)];

@@ -7,7 +7,7 @@ import { encodeMarkerKey } from '../../codec/avro/encode.ts';
 import { AvroWriter } from '../../codec/avro/writer.ts';
 import { recordHeaders } from '../../codec/kafka/batch-writer.ts';
 import { BARRIER_HEADER } from '../../codec/kafka/barrier.ts';
-import { BarrierIds, travelling } from './barriers.ts';
+import { travelling } from './barriers.ts';
 import { partitionOf } from './partition.ts';
 import type { PublishedTable, PublishedTables } from './published-tables.ts';
 import type { Publisher } from './publisher.ts';
@@ -23,7 +23,6 @@ export class LaneEncoder {
   readonly #publisher: Publisher;
   readonly #markerKeyId: number;
   readonly #writer = new AvroWriter();
-  readonly #ids = new BarrierIds();
 
   constructor(tables: PublishedTables, publisher: Publisher, markerKeyId: number) {
     this.#tables = tables;
@@ -80,8 +79,7 @@ export class LaneEncoder {
 
   /** A change without a row goes to every partition that it concerns, with the same id in each. */
   async #barrier(change: Exclude<Change, RowChange>, nowMs: number, signal: AbortSignal): Promise<void> {
-    const id = this.#ids.next(change.at);
-    for (const { topics, header } of await travelling(change, id, this.#tables, signal)) {
+    for (const { topics, header } of await travelling(change, this.#tables, signal)) {
       const headers = recordHeaders(BARRIER_HEADER, JSON.stringify(header));
       for (const to of topics) {
         this.#writer.reset();
