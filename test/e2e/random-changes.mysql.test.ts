@@ -42,7 +42,7 @@ describe.each(['mysql', 'mariadb'] as const)(
       await written(changer, seed * 2 + 1);
       for (const { targets: urls } of targets) {
         for (const url of Object.values(urls)) {
-          await expectSoonEqual(source.url, url, TABLES, 60_000).catch(async (cause: unknown) => {
+          await expectSoonEqual(source.url, url, TABLES, 60_000 + 20 * transactions).catch(async (cause: unknown) => {
             const said = [await live.errors(), await late.errors()].join('\n');
             throw new Error(`seed ${String(seed)}\n${said}\n${changer.statements.join('\n')}`, { cause });
           });
