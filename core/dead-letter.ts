@@ -61,6 +61,14 @@ const LONGEST_KEY = 200;
  * for equal keys only; a long one becomes `sha256:…`.
  */
 export function keyTextOf(table: TableSchema): (row: Row) => string {
+  const known = keyTexts.get(table) ?? compileKeyText(table);
+  keyTexts.set(table, known);
+  return known;
+}
+
+const keyTexts = new WeakMap<TableSchema, (row: Row) => string>();
+
+function compileKeyText(table: TableSchema): (row: Row) => string {
   const [first, ...rest] = table.key;
   if (first !== undefined && rest.length === 0) return (row) => shortened(jsonOf(valueAt(row, first)));
   const indexes = first === undefined ? table.columns.map((_, index) => index) : table.key;
@@ -68,21 +76,27 @@ export function keyTextOf(table: TableSchema): (row: Row) => string {
 }
 
 /** The keys that a change touches: one, or two where it gives a row another key. */
-export function keysOfChange(change: RowChange, keyText: (row: Row) => string): readonly string[] {
+export function keysOfChange(change: RowChange): readonly string[] {
+  const keyText = keyTextOf(change.table);
   if (change.before === null) return [keyText(change.after)];
   const before = keyText(change.before);
   const after = change.after === null ? before : keyText(change.after);
   return before === after ? [after] : [before, after];
 }
 
+/** A table's key as one name among those of all tables. */
+export function keyName(origin: string, key: string): string {
+  return `${origin} ${key}`;
+}
+
 /** Letters as groups whose keys belong together, each in order: a change of a key ties both of its keys to each other. */
 export function chainsOf(letters: readonly DeadLetter[]): readonly (readonly DeadLetter[])[] {
   const chainOf = new Map<string, readonly DeadLetter[]>();
   for (const letter of inOrder(letters)) {
-    const names = letter.keys.map((key) => `${letter.origin} ${key}`);
+    const names = letter.keys.map((key) => keyName(letter.origin, key));
     const met = new Set(names.map((name) => chainOf.get(name) ?? []));
     const chain = inOrder([...[...met].flat(), letter]);
-    for (const one of chain) for (const key of one.keys) chainOf.set(`${one.origin} ${key}`, chain);
+    for (const one of chain) for (const key of one.keys) chainOf.set(keyName(one.origin, key), chain);
   }
   return [...new Set(chainOf.values())];
 }

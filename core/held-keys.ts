@@ -1,6 +1,6 @@
 import type { Change, RowChange } from './contracts.ts';
 import { Counts, type CountsByTable } from './counts.ts';
-import { type DeadLetter, keyTextOf, keysOfChange, type NewDeadLetter } from './dead-letter.ts';
+import { type DeadLetter, keyName, keysOfChange, type NewDeadLetter } from './dead-letter.ts';
 import { LockstepError } from './errors.ts';
 import type { TableSchema } from './table.ts';
 import { isRowChange } from './transform.ts';
@@ -82,7 +82,7 @@ export class HeldDraft {
 
   /**
    * The changes that may be applied now; those of held keys wait from here on, and so do those of keys that are known to be `refused` (see
-   * `refusedKey`). Errors: TARGET_DEAD_LETTERS.
+   * `keyName`). Errors: TARGET_DEAD_LETTERS.
    */
   sift(changes: readonly Change[], refused: ReadonlyMap<string, LockstepError> = noneRefused): readonly Change[] {
     if (this.#held.tables.size === 0 && this.#own.size === 0 && refused.size === 0) return changes;
@@ -93,9 +93,9 @@ export class HeldDraft {
       }
       const { origin } = change.table;
       if (this.#letters(origin) === 0 && refused.size === 0) return true;
-      const keys = keysOf(change);
+      const keys = keysOfChange(change);
       if (!keys.some((key) => this.#holds(origin, key))) {
-        const error = keys.map((key) => refused.get(refusedKey(origin, key))).find((found) => found !== undefined);
+        const error = keys.map((key) => refused.get(keyName(origin, key))).find((found) => found !== undefined);
         if (error === undefined) return true;
         this.refuse(change, error);
         return false;
@@ -111,7 +111,7 @@ export class HeldDraft {
     const { origin } = change.table;
     const letter = {
       origin,
-      keys: keysOf(change),
+      keys: keysOfChange(change),
       state: 'refused',
       code: error.code,
       reason: error.message,
@@ -206,23 +206,7 @@ export class HeldDraft {
   }
 }
 
-/** How `sift` names a key of a table. */
-export function refusedKey(origin: string, key: string): string {
-  return `${origin} ${key}`;
-}
-
 const noneRefused: ReadonlyMap<string, LockstepError> = new Map();
-
-const keyTexts = new WeakMap<TableSchema, ReturnType<typeof keyTextOf>>();
-
-function keysOf(change: RowChange): readonly string[] {
-  let keyText = keyTexts.get(change.table);
-  if (keyText === undefined) {
-    keyText = keyTextOf(change.table);
-    keyTexts.set(change.table, keyText);
-  }
-  return keysOfChange(change, keyText);
-}
 
 function nothing(): HeldTable {
   return { letters: 0, keys: new Set() };

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { EXIT, sayError, type Exit } from './output.ts';
-import type { RejectOptions } from './rejects.ts';
+import type { RejectAction, RejectOptions } from './rejects.ts';
 
 /** Runs the command line and ends the process with the exit code: 0 done, 1 failed, 2 wrong usage, 3 differences, 4 blocked by a check. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -122,7 +122,7 @@ function lockstep(done: (code: Exit) => void): Command {
     'after',
     REJECTS_HELP,
   );
-  for (const [action, description] of Object.entries(rejectActions)) {
+  for (const [action, description] of rejectActions) {
     rejects
       .command(action)
       .description(description)
@@ -144,13 +144,12 @@ function lockstep(done: (code: Exit) => void): Command {
   return program;
 }
 
-/** What may be done with dead letters. */
-const rejectActions = {
-  list: 'what is set aside, and why',
-  show: "the same with the rows' values",
-  retry: "apply it in the source's order",
-  drop: 'forget it',
-};
+const rejectActions: readonly (readonly [action: RejectAction, description: string])[] = [
+  ['list', 'what is set aside, and why'],
+  ['show', "the same with the rows' values"],
+  ['retry', "apply it in the source's order"],
+  ['drop', 'forget it'],
+];
 
 function caughtUp(value: string): 'caught-up' {
   if (value === 'caught-up') return value;

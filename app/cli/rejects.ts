@@ -26,7 +26,10 @@ interface Done {
 
 type Action = (letters: DeadLetters, filter: LetterFilter) => Promise<Done>;
 
-const ACTIONS: Readonly<Record<string, Action>> = {
+/** What may be done with dead letters. */
+export type RejectAction = 'list' | 'show' | 'retry' | 'drop';
+
+const ACTIONS: Readonly<Record<RejectAction, Action>> = {
   list: async (letters, filter) => listed(await letters.list(filter, answering()), summaryOf),
   show: async (letters, filter) => listed(await letters.list(filter, answering()), contentOf),
   retry: async (letters, filter) => retried(await letters.retry(filter, new AbortController().signal)),
@@ -34,11 +37,10 @@ const ACTIONS: Readonly<Record<string, Action>> = {
 };
 
 /** `lockstep rejects list|show|retry|drop`: the dead letters of one target or of all. Exits with 1 where some are still refused. */
-export async function rejects(action: string, file: string, options: RejectOptions): Promise<Exit> {
+export async function rejects(action: RejectAction, file: string, options: RejectOptions): Promise<Exit> {
   const output = outputFor(options.json);
   const config = await loadConfig(file);
   const act = ACTIONS[action];
-  if (act === undefined) throw new LockstepError('BUG', `there is no action ${action}`);
   const filter = { table: options.table ?? null, key: options.key ?? null };
   try {
     const targets: object[] = [];

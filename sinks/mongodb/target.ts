@@ -1,6 +1,6 @@
 import type { Batch, Change, Lane, Target } from '../../core/contracts.ts';
 import { type LockstepError, toLockstepError } from '../../core/errors.ts';
-import { refusedKey } from '../../core/held-keys.ts';
+import { keyName } from '../../core/dead-letter.ts';
 import type { TargetOptions } from '../../core/plugin.ts';
 import type { Progress } from '../../core/progress.ts';
 import { untilAborted } from '../../core/signals.ts';
@@ -98,7 +98,7 @@ class MongoTarget implements Target {
     for (const { write, error } of refused) {
       const { origin, key } = keyOfWrite(write);
       known.set(
-        refusedKey(origin, key),
+        keyName(origin, key),
         toLockstepError(targetError(error, { server: this.#shared.connection.server, doing })),
       );
     }
