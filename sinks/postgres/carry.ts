@@ -1,6 +1,6 @@
 import type { Bytes } from '../../core/bytes.ts';
 import type { ColumnType } from '../../core/table.ts';
-import { hasNoEscapedNul } from './nul.ts';
+import { hasNoEscapedNul, isZeroDate } from './unheld.ts';
 
 /**
  * Makes a value that was printed as text from `from` to the end of `out` into a field of COPY's text format. False where that takes
@@ -38,7 +38,6 @@ export function carryOf(kind: ColumnType['kind']): Carry | null {
   }
 }
 
-const ZERO = 0x30;
 const BACKSLASH = 0x5c;
 const CARRIAGE_RETURN = 0x0d;
 /** What stands for a byte behind a backslash; 0 for bytes that need none. No byte above the backslash does. */
@@ -90,12 +89,7 @@ const json: Carry = (out, from) => {
   return true;
 };
 
-/** False for zero and partial dates: `0000-…`, `…-00-…` or `…-…-00`. */
-const date: Carry = ({ buffer }, from) => {
-  if (buffer[from + 5] === ZERO && buffer[from + 6] === ZERO) return false;
-  if (buffer[from + 8] === ZERO && buffer[from + 9] === ZERO) return false;
-  return buffer[from] !== ZERO || buffer[from + 1] !== ZERO || buffer[from + 2] !== ZERO || buffer[from + 3] !== ZERO;
-};
+const date: Carry = (out, from) => !isZeroDate(out, from);
 
 const timestamp: Carry = (out, from) => {
   if (!date(out, from)) return false;

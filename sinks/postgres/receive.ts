@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { Bytes } from '../../core/bytes.ts';
 import { daysOf, fractionOf, microsOfTime, secondsOf } from '../../core/date-text.ts';
+import { isZeroDate } from './unheld.ts';
 
 /**
  * Appends what a type's receive function takes, made from a value's canonical text; false, with nothing appended, where the text is no
@@ -78,15 +79,10 @@ function group(buffer: Uint8Array, from: number, to: number, last: number): numb
 const EPOCH_DAYS = 10_957;
 const EPOCH_SECONDS = EPOCH_DAYS * 86_400;
 
-/** A year that PostgreSQL has not: before 1 AD comes 1 BC. */
-function isYearZero({ buffer }: Bytes): boolean {
-  return buffer[0] === ZERO && buffer[1] === ZERO && buffer[2] === ZERO && buffer[3] === ZERO;
-}
-
 /** Days. */
 export const date: Receive = (out, text) => {
   const days = daysOf(text);
-  if (Number.isNaN(days) || isYearZero(text)) return false;
+  if (Number.isNaN(days) || isZeroDate(text, 0)) return false;
   out.int32(days - EPOCH_DAYS);
   return true;
 };
@@ -94,7 +90,7 @@ export const date: Receive = (out, text) => {
 /** Microseconds, of timestamps with and without a time zone. */
 export const timestamp: Receive = (out, text) => {
   const seconds = secondsOf(text) - EPOCH_SECONDS;
-  if (Number.isNaN(seconds) || isYearZero(text)) return false;
+  if (Number.isNaN(seconds) || isZeroDate(text, 0)) return false;
   const fraction = fractionOf(text, 19, 6);
   const micros = seconds * 1_000_000 + fraction;
   if (Number.isSafeInteger(micros)) exactInt64(out, micros);

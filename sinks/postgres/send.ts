@@ -5,7 +5,7 @@ import { PackedRow, isNullAt, valueAt } from '../../core/row.ts';
 import type { ColumnType } from '../../core/table.ts';
 import type { OnChanged } from '../../core/value-policy.ts';
 import type { Encoder } from './encode.ts';
-import { hasNoEscapedNul, hasNoNul } from './nul.ts';
+import { hasNoEscapedNul, hasNoNul } from './unheld.ts';
 import * as receive from './receive.ts';
 
 /**
