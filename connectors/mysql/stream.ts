@@ -105,7 +105,7 @@ export class Stream {
     const begun = await this.#options.readEnd();
     for (;;) {
       const pieces = dump.reader.take(takeBytes);
-      for (const piece of pieces) yield* this.#piece(piece);
+      for (const piece of pieces) if (!this.#takesAtOnce(piece)) yield* this.#piece(piece);
       this.#advance();
       if (this.#options.tables.passesUnknown && this.#hasReached(begun))
         await this.#definitions.join(this.#position.place);
@@ -125,6 +125,30 @@ export class Stream {
     }
   }
 
+  /** Takes a whole transaction in where nothing about it needs a wait: nearly all of them, and a promise for each would cost as much as its rows. */
+  #takesAtOnce(piece: Piece): boolean {
+    const { copies, gate, tables } = this.#options;
+    const { changes, end } = piece;
+    if (end === null || piece.ddl !== null || piece.unread.size > 0 || piece.cascading.size > 0) return false;
+    if (copies.size > 0 || !gate.passes(piece)) return false;
+    let known: TableSchema | null = null;
+    for (const change of changes) {
+      if (!isRowChange(change) || change.table === known) continue;
+      if (tables.get(change.table.origin) !== change.table) return false;
+      known = change.table;
+    }
+    this.#gathered.bytes += piece.bytes;
+    for (const change of changes) this.#gathered.push(change);
+    this.#leave(piece, end);
+    return true;
+  }
+
+  #leave(piece: Piece, end: Place): void {
+    if (piece.xa !== null) this.settledXa.add(piece.xa);
+    this.#position = behind(this.#position, piece, end);
+    this.#underWay = null;
+  }
+
   async *#piece(piece: Piece): AsyncGenerator<Batch> {
     const { gate } = this.#options;
     // A change of a whole table begins its batch, so that a target without transactions need not do what stands before it again.
@@ -138,9 +162,7 @@ export class Stream {
       if (piece.ddl === null) yield this.#batch(this.#gathered.takeChanges(), null, this.#gathered.takeBytes());
       return;
     }
-    if (piece.xa !== null) this.settledXa.add(piece.xa);
-    this.#position = behind(this.#position, piece, piece.end);
-    this.#underWay = null;
+    this.#leave(piece, piece.end);
   }
 
   /** Adds the piece's changes but those that the copy of their table shows. */

@@ -7,6 +7,7 @@ type Ended = Pick<Piece, 'id' | 'xa' | 'again' | 'isCatchingUp'>;
 export function behind(position: Position, piece: Ended, place: Place): Position {
   const prepared = preparedBehind(position, piece);
   const moved = piece.again ? position : movedOn(position, piece, place);
+  if (position.prepared === undefined && prepared.size === 0) return moved;
   const { prepared: _, ...plain } = moved;
   return prepared.size === 0 ? plain : { ...plain, prepared };
 }
