@@ -87,8 +87,8 @@ export function sourceEnd(config: Config, aim: Aim): SourceEnd {
 export function targetEnd(config: Config, aim: Aim): TargetEnd {
   const settings = config.targets[aim.target];
   if (settings === undefined) throw new LockstepError('BUG', `there is no target ${aim.target}`);
-  const { url, metadata, deadLetters, values } = settings;
-  const limits = { deadLetterLimit: deadLetters.limit, values: policiesOf(values) };
+  const { url, metadata, lanes, deadLetters, values } = settings;
+  const limits = { deadLetterLimit: deadLetters.limit, values: policiesOf(values), lanes };
   const options = { pipeline: config.name, url, metadata, ...limits, ...aim };
   return targetOf(`${aim.target} (${describeUrl(url)})`, pluginFor(TARGETS, url), options);
 }

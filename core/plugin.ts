@@ -72,6 +72,8 @@ export interface TargetOptions extends EndOptions {
   readonly metadata: string;
   /** How many dead letters there may be before the target stops; with 0, the default, the first row that is refused stops it. */
   readonly deadLetterLimit?: number;
+  /** How many connections apply the rows of one batch side by side, where the target knows how. Default: 1, which keeps the source's transactions whole (G3). */
+  readonly lanes?: number;
   /** What becomes of values that the target cannot hold; by default of `defaultPolicies`. */
   readonly values?: PoliciesOf;
 }

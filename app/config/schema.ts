@@ -184,19 +184,32 @@ const http = z
  * it loads an expression language that most pipelines do without.
  */
 export function configSchema<Transform extends z.ZodType>(transform: Transform) {
-  const target = z.strictObject({
-    url: urlOf(TARGETS).describe('Where changes go: postgres://user:password@host/database or mongodb://…/database'),
-    transforms: z.array(transform).default([]).describe('What is done to tables and rows on their way, in order.'),
-    metadata: z
-      .string()
-      .regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, 'must be letters, digits and `_`, not beginning with a digit')
-      .default('lockstep')
-      .describe(
-        'The schema (PostgreSQL) or database (MongoDB) in the target for what is ours: checkpoints, dead letters.',
-      ),
-    deadLetters,
-    values,
-  });
+  const target = z
+    .strictObject({
+      url: urlOf(TARGETS).describe('Where changes go: postgres://user:password@host/database or mongodb://…/database'),
+      transforms: z.array(transform).default([]).describe('What is done to tables and rows on their way, in order.'),
+      metadata: z
+        .string()
+        .regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, 'must be letters, digits and `_`, not beginning with a digit')
+        .default('lockstep')
+        .describe(
+          'The schema (PostgreSQL) or database (MongoDB) in the target for what is ours: checkpoints, dead letters.',
+        ),
+      lanes: z
+        .int()
+        .min(1)
+        .max(16)
+        .default(1)
+        .describe(
+          'PostgreSQL: how many connections apply the rows of one large batch side by side. 1 keeps the transactions of the source whole.',
+        ),
+      deadLetters,
+      values,
+    })
+    .refine(({ url, lanes }) => lanes === 1 || url.startsWith('postgres'), {
+      path: ['lanes'],
+      message: 'more than one is for PostgreSQL; leave it out',
+    });
   return z.strictObject({
     name: z
       .string()

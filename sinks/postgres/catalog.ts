@@ -18,6 +18,8 @@ export interface ExistingTable {
   readonly columns: ReadonlyMap<string, ExistingColumn>;
   /** The columns of every unique index that ON CONFLICT can use. */
   readonly uniques: readonly (readonly string[])[];
+  /** How many indexes keep rows from being alike in some way: primary keys, unique and exclusion constraints, partial ones too. */
+  readonly exclusive: number;
   readonly primaryKey: { readonly name: string; readonly columns: readonly string[] } | null;
   /** Whether another table's foreign key points here, which forbids TRUNCATE. */
   readonly referenced: boolean;
@@ -41,6 +43,8 @@ const indexColumns = `(SELECT json_agg(a.attname ORDER BY k.place) FROM unnest(i
 const uniquesOf = `(SELECT coalesce(json_agg(${indexColumns}), '[]') FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique
   AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL)`;
 
+const exclusive = `(SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion))`;
+
 const primaryKeyOf = `(SELECT json_build_object('name', p.conname, 'columns', ${indexColumns}) FROM pg_constraint p
   JOIN pg_index i ON i.indexrelid = p.conindid WHERE p.conrelid = c.oid AND p.contype = 'p')`;
 
@@ -51,8 +55,8 @@ const referenced = `EXISTS (SELECT FROM pg_constraint f WHERE f.confrelid = c.oi
 /** A query for those of the tables that exist; its result goes to `readTables`. */
 export function selectTables(places: readonly Place[]): string {
   const wanted = places.map(({ database, name }) => `(${quoteText(database)}, ${quoteText(name)})`);
-  return `SELECT n.nspname, c.relname, json_build_object('columns', ${columnsOf}, 'uniques', ${uniquesOf}, 'primaryKey', ${primaryKeyOf},
-  'referenced', ${referenced}, 'triggers', ${triggersOf})
+  return `SELECT n.nspname, c.relname, json_build_object('columns', ${columnsOf}, 'uniques', ${uniquesOf}, 'exclusive', ${exclusive},
+  'primaryKey', ${primaryKeyOf}, 'referenced', ${referenced}, 'triggers', ${triggersOf})
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND (n.nspname, c.relname) IN (${wanted.join(', ')})`;
 }

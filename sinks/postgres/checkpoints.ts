@@ -121,3 +121,25 @@ added AS (
 INSERT INTO ${table} (pipeline, target, name, token, version) SELECT ${pipeline}, ${target}, '', '', 0
 WHERE (SELECT count(*) FROM moved) + (SELECT count(*) FROM added) <> ${String(set.size)}`;
 }
+
+/** Names of the entries by which lanes of the stream are a process's. They are ours alone. */
+export const LANES = 'lanes/';
+
+const laneEntry = (lane: string): string => quoteText(`${LANES}${lane}/`);
+
+/**
+ * Makes a lane this process's and gives the version that says so. Waits for every transaction that holds it for the process before (see `ownedBy`),
+ * and fails those that begin later.
+ */
+export function takeOver(owner: Owner, lane: string): string {
+  return `INSERT INTO ${tableOf(owner)} AS c (pipeline, target, name, token, version)
+VALUES (${quoteText(owner.pipeline)}, ${quoteText(owner.target)}, ${laneEntry(lane)}, '', 1)
+ON CONFLICT (pipeline, target, name) DO UPDATE SET version = c.version + 1, updated_at = now() RETURNING version`;
+}
+
+/** Holds a lane to the end of the transaction; fails as a lost compare-and-set does where it is another process's by now (G8). */
+export function ownedBy(owner: Owner, lane: string, version: number): string {
+  return `WITH held AS (SELECT 1 FROM ${tableOf(owner)} WHERE ${mine(owner)} AND name = ${laneEntry(lane)} AND version = ${String(version)} FOR SHARE)
+INSERT INTO ${tableOf(owner)} (pipeline, target, name, token, version)
+SELECT ${quoteText(owner.pipeline)}, ${quoteText(owner.target)}, '', '', 0 WHERE NOT EXISTS (SELECT 1 FROM held)`;
+}

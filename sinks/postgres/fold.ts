@@ -53,6 +53,19 @@ export class Folded {
     return this.deletes.size + this.upserts.size + this.updates.size;
   }
 
+  /** The same in parts of about one size, each of keys that lie together. */
+  split(count: number): Folded[] {
+    const parts = Array.from({ length: count }, () => new Folded(this.table, this.#keyOf, this.#copying));
+    for (const kind of ['deletes', 'upserts', 'updates'] as const) {
+      let at = 0;
+      for (const [key, change] of this[kind]) {
+        parts[Math.floor((at * count) / this[kind].size)]?.[kind].set(key, change);
+        at += 1;
+      }
+    }
+    return parts;
+  }
+
   add(change: RowChange): void {
     switch (change.kind) {
       case 'read':

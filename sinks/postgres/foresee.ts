@@ -73,6 +73,7 @@ function existingAs(table: TableSchema, facts: ServerFacts): ExistingTable {
   return {
     columns: new Map(columns.map((column) => [column.name, column])),
     uniques: key.length === 0 ? [] : [key],
+    exclusive: key.length === 0 ? 0 : 1,
     primaryKey: key.length === 0 ? null : { name: `${table.name}_pkey`, columns: key },
     referenced: false,
     triggers: [],

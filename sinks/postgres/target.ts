@@ -7,6 +7,7 @@ import type { TableSchema } from '../../core/table.ts';
 import { type Work, applyCopied, applyFolded, applyOrdered } from './apply.ts';
 import { type ServerFacts, placeKey, readFacts, readTables, selectFacts, selectTables } from './catalog.ts';
 import {
+  LANES,
   type Owner,
   Versions,
   createCheckpoints,
@@ -19,6 +20,7 @@ import { createSchema, createTable, requireNames } from './ddl.ts';
 import { checkpointMoved, isMissing, sqlStateOf } from './errors.ts';
 import { applyIsolated, isOfRow, sifted } from './isolate.ts';
 import { HeldLetters } from './held-letters.ts';
+import { Lanes } from './lanes.ts';
 import { createLetters, LETTERS_ENTRY } from './letters.ts';
 import { type Session, Sessions } from './session.ts';
 import { quoteTable, quoteText } from './sql.ts';
@@ -44,6 +46,7 @@ export class PostgresTarget implements Target {
   readonly #tables: Tables;
   readonly #progress: Progress;
   readonly #letters: HeldLetters;
+  readonly #lanes: Lanes;
   /** Transactions that wait for their next part, by lane. */
   readonly #open = new Map<string, Transaction>();
   #facts: ServerFacts | null = null;
@@ -58,6 +61,7 @@ export class PostgresTarget implements Target {
     this.#progress = options.progress;
     this.#tables = new Tables(options.values);
     this.#letters = new HeldLetters(this.#owner, options.deadLetterLimit ?? 0);
+    this.#lanes = new Lanes(this.#sessions, this.#owner, options.lanes ?? 1);
   }
 
   /** None before the first `prepare` of any pipeline has made the place they are kept in. */
@@ -70,7 +74,7 @@ export class PostgresTarget implements Target {
       });
       const { tokens, versions } = readCheckpoints(outcome);
       this.#versions.loaded(prefix, versions, startedAt);
-      tokens.delete(LETTERS_ENTRY);
+      for (const name of tokens.keys()) if (name === LETTERS_ENTRY || name.startsWith(LANES)) tokens.delete(name);
       return tokens;
     } catch (error) {
       if (isMissing(error)) return new Map();
@@ -117,11 +121,12 @@ export class PostgresTarget implements Target {
 
   async apply(lane: Pick<Lane, 'name' | 'kind'>, batch: Batch, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    if (lane.kind === 'stream') await this.#lanes.own(lane.name, signal);
     const transaction = this.#open.get(lane.name) ?? (await this.#newTransaction(signal));
     this.#open.delete(lane.name);
     try {
       const facts = await this.#serverFacts(transaction.session, signal);
-      await this.#write(lane.kind, {
+      await this.#write(lane, {
         transaction,
         tables: this.#tables,
         owner: this.#owner,
@@ -155,17 +160,22 @@ export class PostgresTarget implements Target {
   }
 
   /** Tries the fastest way first; each further one is for rows that the one before runs into. */
-  async #write(kind: Lane['kind'], work: Work): Promise<void> {
-    const { transaction, signal } = work;
+  async #write({ name, kind }: Pick<Lane, 'name' | 'kind'>, work: Work): Promise<void> {
+    const { transaction, signal, batch } = work;
     const ways = (kind === 'copy' ? [applyCopied, applyFolded, applyOrdered] : [applyFolded, applyOrdered]).map(sifted);
     const before = transaction.state();
     transaction.begin();
+    if (kind === 'stream' && batch.checkpoint !== null) {
+      const moved = moveCheckpoint(this.#owner, batch.checkpoint, this.#versions);
+      if (await this.#lanes.apply(name, work, moved)) return;
+      await transaction.undo(signal);
+    }
     for (let way = ways.shift(); way !== undefined;) {
       transaction.restore(before);
       try {
         await way(work);
-        if (work.batch.checkpoint === null) await transaction.endPart(signal);
-        else await this.#commit(work, work.batch.checkpoint);
+        if (batch.checkpoint === null) await transaction.endPart(signal);
+        else await this.#commit(work, batch.checkpoint);
         return;
       } catch (error) {
         if (!isOfRow(error)) throw error;

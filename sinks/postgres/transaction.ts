@@ -35,6 +35,11 @@ export class Transaction {
     this.letters = letters;
   }
 
+  /** Whether nothing was applied in it by an earlier batch. */
+  get isFresh(): boolean {
+    return this.#parts === 0;
+  }
+
   /** Begins the transaction, or its next part, to which `undo` goes back. */
   begin(): void {
     this.#begun = false;

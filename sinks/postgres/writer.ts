@@ -32,6 +32,8 @@ export interface TableWriter {
   readonly table: TableSchema;
   readonly fields: readonly Field[];
   readonly keys: readonly Field[];
+  /** Whether the key is all that keeps two rows from standing beside each other: then rows of different keys never meet. */
+  readonly onlyKeyExcludes: boolean;
   /** Binary where every column can go so, and text else. */
   readonly format: CopyFormat;
   readonly insert: string;
@@ -78,6 +80,7 @@ export function tableWriter(table: TableSchema, existing: ExistingTable, policie
     table,
     fields,
     keys,
+    onlyKeyExcludes: keys.length > 0 && existing.exclusive === 1,
     format,
     insert: `INSERT INTO ${target} (${names}) OVERRIDING SYSTEM VALUE VALUES `,
     conflict,

@@ -38,6 +38,7 @@ describe('a configuration', () => {
           url: 'postgres://app@pg1/shop',
           transforms: [],
           metadata: 'lockstep',
+          lanes: 1,
           deadLetters: { limit: 1000 },
           values: { zeroDates: 'set-null', nulCharacters: 'dead-letter', tables: [] },
         },
@@ -133,6 +134,10 @@ via: { kafka: ['k:1'], schemaregistry: 'http://r' }
     [
       'targets: { a: { url: "redis://h" } }',
       '3:22  `targets.a.url` begins with redis://; it must begin with postgres://, postgresql://, mongodb://, mongodb+srv://',
+    ],
+    [
+      'targets: { a: { url: "mongodb://h/d", lanes: 2 } }',
+      '3:46  `targets.a.lanes` more than one is for PostgreSQL; leave it out',
     ],
     ['targets: { a: }', '3:15  `targets.a` must be a group of settings'],
   ])('in the targets is said: %s', async (line, expected) => {
