@@ -121,6 +121,7 @@ export function brokersOf({ via }: Config) {
     compatibility: via.compatibility,
     partitions: via.partitions,
     replicationFactor: via.replication,
+    compression: via.compression,
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { COMPRESSIONS } from '../../codec/kafka/compression.ts';
 import { LEVELS } from '../../codec/registry/levels.ts';
 import { schemaPolicies } from '../../core/schema-policy.ts';
 import { defaultPolicies } from '../../core/value-policy.ts';
@@ -111,6 +112,10 @@ const via = z
       .describe(
         'What a new version of a schema may change, as Confluent names the levels; set on every subject of the pipeline. null: as the registry has it.',
       ),
+    compression: z
+      .enum(COMPRESSIONS)
+      .default('none')
+      .describe('How what is published is compressed; zstd needs brokers and consumers of Kafka 2.1 or later.'),
     partitions: z
       .int()
       .min(1)

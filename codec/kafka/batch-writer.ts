@@ -1,4 +1,5 @@
 import { crc32c, viewOf } from '../../core/crc.ts';
+import { compress, compressionCodes, type Compression } from './compression.ts';
 
 /** Who sends a record batch: what the broker recognises duplicates and fenced producers by. */
 export interface Producer {
@@ -76,21 +77,17 @@ export class BatchWriter {
 
   /** The finished batch, valid until the next `reset`. */
   finish(producer: Producer, sequence: number, nowMs: number): Buffer {
-    const buffer = this.#buffer;
-    buffer.writeBigInt64BE(0n, 0);
-    buffer.writeInt32BE(this.#length - 12, 8);
-    buffer.writeInt32BE(-1, 12);
-    buffer[16] = 2;
-    buffer.writeInt16BE(producer.transactional ? 0x10 : 0, 21);
-    buffer.writeInt32BE(this.#count - 1, 23);
-    buffer.writeBigInt64BE(BigInt(nowMs), 27);
-    buffer.writeBigInt64BE(BigInt(nowMs), 35);
-    buffer.writeBigInt64BE(producer.id, 43);
-    buffer.writeInt16BE(producer.epoch, 51);
-    buffer.writeInt32BE(sequence, 53);
-    buffer.writeInt32BE(this.#count, 57);
-    buffer.writeUInt32BE(crc32c(viewOf(buffer), 21, this.#length), 17);
-    return buffer.subarray(0, this.#length);
+    const batch = this.#buffer.subarray(0, this.#length);
+    return sealed(batch, this.#count, 'none', { producer, sequence, nowMs });
+  }
+
+  /** The finished batch with its records compressed, beside the main thread. `reset` must wait for it. */
+  async compressed(compression: Compression, producer: Producer, sequence: number, nowMs: number): Promise<Buffer> {
+    if (compression === 'none') return this.finish(producer, sequence, nowMs);
+    const records = await compress[compression](this.#buffer.subarray(HEADER, this.#length));
+    const batch = Buffer.allocUnsafe(HEADER + records.length);
+    records.copy(batch, HEADER);
+    return sealed(batch, this.#count, compression, { producer, sequence, nowMs });
   }
 
   reset(): void {
@@ -122,6 +119,31 @@ export class BatchWriter {
     this.#buffer.copy(larger, 0, 0, this.#length);
     this.#buffer = larger;
   }
+}
+
+const TRANSACTIONAL = 0x10;
+
+/** Writes the header before the records of a batch. */
+function sealed(
+  batch: Buffer,
+  count: number,
+  compression: Compression,
+  { producer, sequence, nowMs }: { readonly producer: Producer; readonly sequence: number; readonly nowMs: number },
+): Buffer {
+  batch.writeBigInt64BE(0n, 0);
+  batch.writeInt32BE(batch.length - 12, 8);
+  batch.writeInt32BE(-1, 12);
+  batch[16] = 2;
+  batch.writeInt16BE(compressionCodes[compression] | (producer.transactional ? TRANSACTIONAL : 0), 21);
+  batch.writeInt32BE(count - 1, 23);
+  batch.writeBigInt64BE(BigInt(nowMs), 27);
+  batch.writeBigInt64BE(BigInt(nowMs), 35);
+  batch.writeBigInt64BE(producer.id, 43);
+  batch.writeInt16BE(producer.epoch, 51);
+  batch.writeInt32BE(sequence, 53);
+  batch.writeInt32BE(count, 57);
+  batch.writeUInt32BE(crc32c(viewOf(batch), 21, batch.length), 17);
+  return batch;
 }
 
 function varintSize(value: number): number {

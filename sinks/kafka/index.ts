@@ -3,7 +3,13 @@ import { openCluster } from '../../codec/kafka/cluster.ts';
 import { openRegistry } from '../../codec/kafka/open-registry.ts';
 import { withLevel } from '../../codec/registry/levelled.ts';
 import { checkKafka, failedCheck } from './check.ts';
-import { clusterOptions, DEFAULT_PARTITIONS, registryOptions, type KafkaTargetOptions } from './options.ts';
+import {
+  clusterOptions,
+  DEFAULT_COMPRESSION,
+  DEFAULT_PARTITIONS,
+  registryOptions,
+  type KafkaTargetOptions,
+} from './options.ts';
 import { foreseeMessages } from './foresee.ts';
 import { planTables } from './plan.ts';
 import { KafkaTarget } from './target.ts';
@@ -20,8 +26,8 @@ export const kafka: TargetPlugin<KafkaTargetOptions> = {
       const opened = await openRegistry(options.registry, registryOptions(options), signal);
       const level = options.compatibility ?? null;
       const registry = level === null ? opened : { ...opened, registry: withLevel(opened.registry, level) };
-      const partitions = options.partitions ?? DEFAULT_PARTITIONS;
-      return new KafkaTarget({ cluster, registry, pipeline: options.pipeline, partitions, replicationFactor });
+      const { pipeline, partitions = DEFAULT_PARTITIONS, compression = DEFAULT_COMPRESSION } = options;
+      return new KafkaTarget({ cluster, registry, pipeline, partitions, replicationFactor, compression });
     } catch (error) {
       await cluster.close();
       throw error;

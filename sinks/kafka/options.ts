@@ -1,4 +1,5 @@
 import type { TargetOptions } from '../../core/plugin.ts';
+import type { Compression } from '../../codec/kafka/compression.ts';
 import type { ClusterOptions } from '../../codec/kafka/cluster.ts';
 import type { RegistryStoreOptions } from '../../codec/kafka/registry-store.ts';
 import type { Level } from '../../codec/registry/levels.ts';
@@ -15,9 +16,12 @@ export interface KafkaTargetOptions extends TargetOptions, Pick<ClusterOptions, 
   readonly partitions?: number;
   /** Of a topic that is created; null or left out: 3, or the number of brokers if smaller. */
   readonly replicationFactor?: number | null;
+  /** Of the records that are published. Default none. */
+  readonly compression?: Compression;
 }
 
 export const DEFAULT_PARTITIONS = 4;
+export const DEFAULT_COMPRESSION = 'none';
 
 export function clusterOptions(options: KafkaTargetOptions): ClusterOptions {
   const { brokers, tls, sasl } = options;

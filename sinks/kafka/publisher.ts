@@ -1,6 +1,8 @@
 import { toLockstepError } from '../../core/errors.ts';
+import { Turns } from '../../core/signals.ts';
 import { BatchWriter } from '../../codec/kafka/batch-writer.ts';
 import type { Cluster } from '../../codec/kafka/cluster.ts';
+import type { Compression } from '../../codec/kafka/compression.ts';
 import { produce, type PartitionBatch } from '../../codec/kafka/produce.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -22,6 +24,14 @@ interface Slot {
   writer: BatchWriter | null;
 }
 
+/** What was collected for one partition. */
+interface Collected {
+  readonly topic: string;
+  readonly partition: number;
+  readonly writer: BatchWriter;
+  readonly sequence: number;
+}
+
 /** A request goes out when so much has been collected over all partitions, or one partition's batch is full. */
 const REQUEST_BYTES = 4 * 1024 * 1024;
 /** The default of max.message.bytes: larger batches bring nothing, also where they are allowed. */
@@ -37,16 +47,20 @@ const SPARE_WRITERS = 16;
 export class Publisher {
   readonly #cluster: Cluster;
   readonly #transaction: Transaction;
+  readonly #compression: Compression;
   readonly #slots = new Map<string, Slot[]>();
   readonly #spare: BatchWriter[] = [];
   #filled: Slot[] = [];
   readonly #inFlight = new Set<Promise<void>>();
+  /** Requests go out in the order in which they were collected, however long compressing takes. */
+  readonly #turns = new Turns();
   #collected = 0;
   #failure: Error | null = null;
 
-  constructor(cluster: Cluster, transaction: Transaction) {
+  constructor(cluster: Cluster, transaction: Transaction, compression: Compression) {
     this.#cluster = cluster;
     this.#transaction = transaction;
+    this.#compression = compression;
   }
 
   /**
@@ -75,11 +89,10 @@ export class Publisher {
 
   /** Sends what was collected; resolves when there is room to go on. */
   async flush(signal: AbortSignal): Promise<void> {
-    const byLeader = this.#takeBatches();
+    const byLeader = this.#takeCollected();
     if (byLeader.size > 0) {
       await this.#transaction.include([...byLeader.values()].flat(), signal);
-      for (const [leader, batches] of byLeader) this.#send(leader, batches, signal);
-      this.#empty();
+      for (const [leader, collected] of byLeader) this.#send(leader, collected, signal);
     }
     while (this.#inFlight.size >= IN_FLIGHT * Math.max(1, byLeader.size)) await Promise.race(this.#inFlight);
     if (this.#failure !== null) throw this.#failure;
@@ -92,17 +105,19 @@ export class Publisher {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  #takeBatches(): Map<number, PartitionBatch[]> {
-    const byLeader = new Map<number, PartitionBatch[]>();
-    const now = Date.now();
-    for (const { topic, partition, leader, writer } of this.#filled) {
+  #takeCollected(): Map<number, Collected[]> {
+    const byLeader = new Map<number, Collected[]>();
+    for (const slot of this.#filled) {
+      const { topic, partition, leader, writer } = slot;
       if (writer === null) continue;
       const sequence = this.#transaction.sequence(`${topic}/${partition}`, writer.count);
-      const batch = { topic, partition, records: writer.finish(this.#transaction, sequence, now) };
-      const batches = byLeader.get(leader);
-      if (batches === undefined) byLeader.set(leader, [batch]);
-      else batches.push(batch);
+      const collected = { topic, partition, writer, sequence };
+      const others = byLeader.get(leader);
+      if (others === undefined) byLeader.set(leader, [collected]);
+      else others.push(collected);
+      slot.writer = null;
     }
+    this.#filled = [];
     this.#collected = 0;
     return byLeader;
   }
@@ -112,24 +127,38 @@ export class Publisher {
     return this.#spare.pop() ?? new BatchWriter();
   }
 
-  #empty(): void {
-    for (const slot of this.#filled) {
-      const { writer } = slot;
-      slot.writer = null;
-      if (writer === null || this.#spare.length === SPARE_WRITERS) continue;
-      writer.reset();
-      this.#spare.push(writer);
-    }
-    this.#filled = [];
-  }
-
-  #send(leader: number, batches: readonly PartitionBatch[], signal: AbortSignal): void {
-    const sent = produce(this.#cluster, leader, this.#transaction.transactionalId, batches, signal)
+  #send(leader: number, collected: readonly Collected[], signal: AbortSignal): void {
+    const packed = this.#pack(collected);
+    const sent = this.#turns
+      .take(async () => {
+        const batches = await packed;
+        const answered = produce(this.#cluster, leader, this.#transaction.transactionalId, batches, signal);
+        for (const { writer } of collected) this.#spareWriter(writer);
+        return { answered };
+      })
+      .then(async ({ answered }) => await answered)
       .catch((error: unknown) => {
         this.#failure ??= error instanceof Error ? error : toLockstepError(error);
       })
       .finally(() => this.#inFlight.delete(sent));
     this.#inFlight.add(sent);
+  }
+
+  async #pack(collected: readonly Collected[]): Promise<PartitionBatch[]> {
+    const nowMs = Date.now();
+    return await Promise.all(
+      collected.map(async ({ topic, partition, writer, sequence }) => ({
+        topic,
+        partition,
+        records: await writer.compressed(this.#compression, this.#transaction, sequence, nowMs),
+      })),
+    );
+  }
+
+  #spareWriter(writer: BatchWriter): void {
+    if (this.#spare.length === SPARE_WRITERS) return;
+    writer.reset();
+    this.#spare.push(writer);
   }
 
   #slot(to: Destination, partition: number): Slot {

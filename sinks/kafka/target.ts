@@ -2,6 +2,7 @@ import type { Batch, Checkpoint, Lane, Target } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { markerKeySchema } from '../../codec/avro/schema.ts';
+import type { Compression } from '../../codec/kafka/compression.ts';
 import type { Cluster } from '../../codec/kafka/cluster.ts';
 import { kafkaError } from '../../codec/kafka/errors.ts';
 import { checkpointTopic, markerSubject } from '../../codec/kafka/names.ts';
@@ -20,6 +21,7 @@ export interface KafkaTargetParts {
   readonly pipeline: string;
   readonly partitions: number;
   readonly replicationFactor: number | null;
+  readonly compression: Compression;
 }
 
 /** What this process owns as the pipeline's one publisher. */
@@ -158,7 +160,7 @@ export class KafkaTarget implements Target {
   async #openLane(name: string, signal: AbortSignal): Promise<OpenLane> {
     const { claim, owner, markerKeyId } = await this.#own(signal);
     const transaction = await openLane(claim, owner, name, signal);
-    const publisher = new Publisher(this.#parts.cluster, transaction);
+    const publisher = new Publisher(this.#parts.cluster, transaction, this.#parts.compression);
     return { transaction, publisher, encoder: new LaneEncoder(this.#tables, publisher, markerKeyId) };
   }
 

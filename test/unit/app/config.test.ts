@@ -55,6 +55,7 @@ describe('a configuration', () => {
       sasl: null,
       schemaRegistry: null,
       compatibility: null,
+      compression: 'none',
       partitions: 4,
       replication: null,
     });

@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { readRecords } from '../../../../codec/kafka/batch-reader.ts';
 import { BatchWriter, recordHeaders } from '../../../../codec/kafka/batch-writer.ts';
+import { COMPRESSIONS } from '../../../../codec/kafka/compression.ts';
 import { crc32c, viewOf } from '../../../../core/crc.ts';
 
 const load = createRequire(import.meta.url);
@@ -124,6 +125,18 @@ it.each([
   const packed = Buffer.concat([plain.subarray(0, 61), compress(plain.subarray(61))]);
   const { records } = readRecords(sealed(packed, codec, 0), [], 0, 'here');
   expect(records.map(({ value }) => String(value))).toEqual(['a', 'b']);
+});
+
+it.each(COMPRESSIONS)('reads back what it compressed with %s', async (compression) => {
+  const writer = new BatchWriter();
+  const value = Buffer.from('a value that repeats itself, a value that repeats itself, a value that repeats itself');
+  for (let i = 0; i < 100; i += 1) writer.append(value, 0, 1, 1, value.length, null);
+  const batch = await writer.compressed(compression, producer, 0, 5);
+  expect(batch.length < writer.size / 2).toBe(compression !== 'none');
+  const { records } = readRecords(stored(batch, 0), [], 0, 'here');
+  expect(records.map((record) => String(record.value))).toEqual(
+    Array.from({ length: 100 }, () => String(value.subarray(1))),
+  );
 });
 
 it('refuses a damaged batch and a compression it does not know', () => {
