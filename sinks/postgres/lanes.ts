@@ -42,6 +42,11 @@ export class Lanes {
     return taken;
   }
 
+  /** Checkpoints are loaded again: lanes may have been another process's meanwhile. */
+  loaded(): void {
+    this.#owned.clear();
+  }
+
   /**
    * Applies a batch, the checkpoint by these statements, and commits. False where rows or locks stand in the way: then the transaction must be
    * undone, and the batch applied otherwise; what others have committed of it does not matter.

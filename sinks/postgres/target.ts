@@ -67,6 +67,7 @@ export class PostgresTarget implements Target {
   /** None before the first `prepare` of any pipeline has made the place they are kept in. */
   async load(prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
     const startedAt = this.#versions.now();
+    this.#lanes.loaded();
     try {
       const [outcome] = await this.#sessions.using(signal, async (session) => {
         await this.#letters.refresh(session, signal);

@@ -97,6 +97,19 @@ it('does not commit beside the checkpoint once another process has taken the lan
   await Promise.all([slow.close(), other.close()]);
 });
 
+it('goes on with a lane that was another process’s meanwhile, once it has loaded the checkpoint again', async () => {
+  const t = keyed();
+  const options = laned();
+  const [first, second] = [await open(options, t), await open(options, t)];
+  await first.apply(stream, batch(inserts(t), '1'), never);
+  await second.load('', never);
+  await second.apply(stream, batch(inserts(t, 0, 'b'), '2'), never);
+  await first.load('', never);
+  await first.apply(stream, batch(inserts(t, 0, 'c'), '3'), never);
+  expect(new Set((await db.rows(t)).map(([, v]) => v))).toEqual(new Set(['c']));
+  await Promise.all([first.close(), second.close()]);
+});
+
 it('ends right when it dies after the rows and before the checkpoint (G1)', async () => {
   const t = keyed();
   const options = laned();
