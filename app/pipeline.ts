@@ -2,6 +2,7 @@ import type { Source, Target } from '../core/contracts.ts';
 import { LockstepError } from '../core/errors.ts';
 import type { GatherLimits } from '../core/gather.ts';
 import { runLoop } from '../core/loop.ts';
+import { Memory } from '../core/memory.ts';
 import { Progress } from '../core/progress.ts';
 import { untilAborted } from '../core/signals.ts';
 import type { ForeignKey } from '../core/foreign-key.ts';
@@ -22,8 +23,10 @@ import {
   type TargetEnd,
 } from './registry.ts';
 
-/** What a lane may read ahead while a batch is being applied (G6): enough for a batch to pay for its commit, small beside the process. */
+/** What a lane may read ahead while a batch is being applied, within the run's memory (G6): enough for a batch to pay for its commit. */
 const READ_AHEAD: GatherLimits = { bytes: 8 * 1024 * 1024, changes: 20_000 };
+
+const MEBIBYTE = 1024 * 1024;
 
 /** How long an end may take to close before it is left to itself; what is durable does not depend on it. In ms. */
 const CLOSE_WITHIN_MS = 3000;
@@ -37,6 +40,8 @@ export interface PipelineRun {
   readonly source: SourceEnd;
   readonly target: TargetEnd;
   readonly progress: Progress;
+  /** Its share of the process's memory for changes. */
+  readonly memoryBytes: number;
   openTransforms(): Promise<Transforms>;
   /** Sentences about what is probably a mistake, known once the tables are. */
   warnings(tables: readonly TableSchema[], keys: readonly ForeignKey[]): Promise<readonly string[]>;
@@ -61,8 +66,12 @@ export function pipelineRuns(
   const names = Object.keys(config.targets);
   const choices = config.via === null ? names : ['source', ...names];
   if (only !== null && !choices.includes(only)) throw unknownChoice(config, only, choices);
-  const runs = names.filter((name) => only === null || only === name).map((name) => toTarget(config, name, schemas));
-  return config.via !== null && (only === null || only === 'source') ? [publishing(config, schemas), ...runs] : runs;
+  const chosen = names.filter((name) => only === null || only === name);
+  const publishes = config.via !== null && (only === null || only === 'source');
+  // Shares, and not one purse for all: a target that has stopped answering must not keep what the others need.
+  const share = Math.floor((config.memory * MEBIBYTE) / (chosen.length + (publishes ? 1 : 0)));
+  const runs = chosen.map((name) => toTarget(config, name, share, schemas));
+  return publishes ? [publishing(config, share, schemas), ...runs] : runs;
 }
 
 /** Opens both ends, drives the loop until its lanes end or the signal aborts, and closes both. */
@@ -84,6 +93,7 @@ export async function drive(run: PipelineRun, attempt: Attempt): Promise<void> {
       transforms,
       progress,
       limits: READ_AHEAD,
+      memory: new Memory(run.memoryBytes),
       signal,
     });
   } finally {
@@ -91,21 +101,22 @@ export async function drive(run: PipelineRun, attempt: Attempt): Promise<void> {
   }
 }
 
-function publishing(config: Config, schemas: SharedRegistry | null): PipelineRun {
-  const aim = { target: 'kafka', progress: new Progress() };
+function publishing(config: Config, memoryBytes: number, schemas: SharedRegistry | null): PipelineRun {
+  const aim = { target: 'kafka', progress: new Progress(), memoryBytes };
   return {
     name: aim.target,
     role: 'publish',
     source: sourceEnd(config, aim),
     target: kafkaTargetEnd(config, aim, schemas),
     progress: aim.progress,
+    memoryBytes,
     openTransforms: async () => await Promise.resolve(new Transforms([])),
     warnings: async () => await Promise.resolve([]),
   };
 }
 
-function toTarget(config: Config, target: string, schemas: SharedRegistry | null): PipelineRun {
-  const aim = { target, progress: new Progress() };
+function toTarget(config: Config, target: string, memoryBytes: number, schemas: SharedRegistry | null): PipelineRun {
+  const aim = { target, progress: new Progress(), memoryBytes };
   const direct = config.via === null;
   return {
     name: target,
@@ -113,6 +124,7 @@ function toTarget(config: Config, target: string, schemas: SharedRegistry | null
     source: direct ? sourceEnd(config, aim) : kafkaSourceEnd(config, aim, schemas),
     target: targetEnd(config, aim),
     progress: aim.progress,
+    memoryBytes,
     openTransforms: async () => new Transforms(await transformsOf(config, target)),
     // Topics come into being one by one, so what matches none of them yet may be right.
     warnings: async (tables, keys) => (direct ? await targetWarnings(config, target, tables, keys) : []),

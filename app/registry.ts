@@ -53,6 +53,8 @@ export interface Aim {
   /** The target's name; publishing to Kafka has the name `kafka`. */
   readonly target: string;
   readonly progress: Progress;
+  /** What the run may hold of changes, in bytes. */
+  readonly memoryBytes: number;
 }
 
 // Plug-ins are imported when first used: a run to PostgreSQL loads neither MongoDB's driver nor Kafka's.

@@ -26,7 +26,10 @@ export class Bytes {
   /** Makes room for `count` more bytes. */
   reserve(count: number): void {
     if (this.length + count <= this.buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(this.length + count, 2 * this.buffer.length));
+    const needed = this.length + count;
+    // Twice the room of a large value would be most of what it takes (G6).
+    const room = needed < KEPT_BYTES ? Math.max(needed, 2 * this.buffer.length) : needed + (needed >> 3);
+    const larger = Buffer.allocUnsafeSlow(room);
     this.buffer.copy(larger, 0, 0, this.length);
     this.buffer = larger;
   }
@@ -82,7 +85,7 @@ export class Bytes {
 
   /** Text in UTF-8. */
   text(text: string): void {
-    this.reserve(3 * text.length);
+    this.reserve(text.length < KEPT_BYTES ? 3 * text.length : Buffer.byteLength(text));
     this.length += this.buffer.write(text, this.length);
   }
 

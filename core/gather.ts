@@ -1,4 +1,5 @@
 import type { Batch, Change, Checkpoint } from './contracts.ts';
+import type { Memory } from './memory.ts';
 import { Bell } from './signals.ts';
 
 /** What a lane may hold in memory beside the batch being applied. */
@@ -9,24 +10,25 @@ export interface GatherLimits {
 
 /**
  * Reads ahead while the consumer is busy and hands over everything that came meanwhile as one batch: batches grow with the
- * backlog and nobody waits for a timer. Stops reading at the limits (G6). Barriers, truncates and schema changes are never merged. `batches` must end when `signal`
+ * backlog and nobody waits for a timer. Stops reading at the limits, and while the run's memory is full (G6). Barriers, truncates and schema changes are never merged. `batches` must end when `signal`
  * aborts: a consumer that leaves early waits for the read under way.
  */
 export async function* gather(
   batches: AsyncIterable<Batch>,
   limits: GatherLimits,
+  memory: Memory,
   signal: AbortSignal,
 ): AsyncGenerator<Batch> {
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
-  const ahead = new ReadAhead(batches, limits, either);
+  const ahead = new ReadAhead(batches, limits, memory, either);
   const reading = ahead.read();
   // A source may fail while the consumer is busy: its error waits here until what came before it is consumed.
   reading.catch(() => undefined);
   try {
     for (;;) {
       const batch = ahead.take();
-      if (batch !== null) yield batch;
+      if (batch !== null) yield* ahead.whileApplied(batch);
       else if (ahead.ended) break;
       else await ahead.arrived.wait(either);
     }
@@ -34,7 +36,27 @@ export async function* gather(
   } finally {
     stop.abort(new Error('the consumer has stopped'));
     await reading.catch(() => undefined);
+    ahead.drop();
   }
+}
+
+/** Batches of a lane that is not read ahead, with their bytes counted. */
+export async function* counted(batches: AsyncIterable<Batch>, memory: Memory): AsyncGenerator<Batch> {
+  for await (const batch of batches) yield* whileHeld(batch, appliedBytes(batch), memory);
+}
+
+function* whileHeld(batch: Batch, bytes: number, memory: Memory): Generator<Batch> {
+  memory.take(bytes);
+  try {
+    yield batch;
+  } finally {
+    memory.give(bytes);
+  }
+}
+
+/** While a batch is being applied the target makes bytes of its own of it, about as many again. */
+function appliedBytes({ bytes }: Batch): number {
+  return 2 * bytes;
 }
 
 class ReadAhead {
@@ -44,13 +66,16 @@ class ReadAhead {
   #waiting: Batch[] = [];
   #bytes = 0;
   #changes = 0;
+  #applying = false;
   readonly #batches: AsyncIterable<Batch>;
   readonly #limits: GatherLimits;
+  readonly #memory: Memory;
   readonly #signal: AbortSignal;
 
-  constructor(batches: AsyncIterable<Batch>, limits: GatherLimits, signal: AbortSignal) {
+  constructor(batches: AsyncIterable<Batch>, limits: GatherLimits, memory: Memory, signal: AbortSignal) {
     this.#batches = batches;
     this.#limits = limits;
+    this.#memory = memory;
     this.#signal = signal;
   }
 
@@ -60,14 +85,21 @@ class ReadAhead {
         this.#waiting.push(batch);
         this.#bytes += batch.bytes;
         this.#changes += batch.changes.length;
+        this.#memory.take(batch.bytes);
         this.arrived.notify();
-        while (this.#bytes >= this.#limits.bytes || this.#changes >= this.#limits.changes)
-          await this.#taken.wait(this.#signal);
+        await this.#room();
       }
     } finally {
       this.ended = true;
       this.arrived.notify();
     }
+  }
+
+  async #room(): Promise<void> {
+    while (this.#bytes >= this.#limits.bytes || this.#changes >= this.#limits.changes)
+      await this.#taken.wait(this.#signal);
+    while (this.#memory.isFull && (this.#applying || this.#waiting.length > 0))
+      await this.#memory.freed.wait(this.#signal);
   }
 
   take(): Batch | null {
@@ -76,8 +108,21 @@ class ReadAhead {
     const batch = merge(batches);
     this.#bytes -= batch.bytes;
     this.#changes -= batch.changes.length;
+    this.#memory.give(batch.bytes);
     this.#taken.notify();
     return batch;
+  }
+
+  *whileApplied(batch: Batch): Generator<Batch> {
+    this.#applying = true;
+    yield* whileHeld(batch, appliedBytes(batch), this.#memory);
+    this.#applying = false;
+  }
+
+  /** Gives back what nobody will take. */
+  drop(): void {
+    this.#memory.give(this.#bytes);
+    this.#waiting = [];
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Barrier, Batch, Checkpoint, Lane, Source, Target } from './contracts.ts';
-import { gather, partsOf, type GatherLimits } from './gather.ts';
+import { counted, gather, partsOf, type GatherLimits } from './gather.ts';
+import type { Memory } from './memory.ts';
 import type { Progress } from './progress.ts';
 import { sleep } from './signals.ts';
 import type { TableSchema } from './table.ts';
@@ -12,6 +13,8 @@ export interface Run {
   readonly transforms: Transforms;
   readonly progress: Progress;
   readonly limits: GatherLimits;
+  /** Of all lanes together. */
+  readonly memory: Memory;
   readonly signal: AbortSignal;
 }
 
@@ -50,7 +53,8 @@ function targetTables(tables: readonly TableSchema[], transforms: Transforms): T
 /** Says `fail` before it leaves the lane: only then does a source that waits for more let go of it. */
 async function driveLane(run: Run, lane: Lane, fail: (error: unknown) => void): Promise<void> {
   // Parts of a chunk have a good size already, and several lanes bring them: reading ahead would only keep rows in memory longer.
-  const batches = lane.kind === 'copy' ? lane.batches : gather(lane.batches, run.limits, run.signal);
+  const batches =
+    lane.kind === 'copy' ? counted(lane.batches, run.memory) : gather(lane.batches, run.limits, run.memory, run.signal);
   for await (const read of batches) {
     try {
       await applyBatch(run, lane, read);

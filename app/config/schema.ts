@@ -233,6 +233,12 @@ export function configSchema<Transform extends z.ZodType>(transform: Transform) 
       .refine((targets) => Object.keys(targets).length > 0, 'needs at least one target')
       .describe('Where the changes go, by names of your choice.'),
     http: http.nullable().default(null),
+    memory: z
+      .int()
+      .min(16)
+      .max(65_536)
+      .default(64)
+      .describe('MiB of changes that this process may hold, read and not yet applied; its runs share them evenly.'),
   });
 }
 

@@ -1,5 +1,6 @@
 import type { Batch, Change, RowChange } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
+import { sizeOfRow } from '../../core/row.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { isRowChange } from '../../core/transform.ts';
 import { type Found, type SchemaChange, alterStatements } from './alter.ts';
@@ -12,7 +13,7 @@ import { type Group, segments } from './segments.ts';
 import { quoteTable } from './sql.ts';
 import type { Tables } from './tables.ts';
 import type { Transaction } from './transaction.ts';
-import { type TableWriter, deleteText, exactText, insertText, updateText } from './writer.ts';
+import { type TableWriter, deleteText, exactText, insertText, rowOf, updateText } from './writer.ts';
 
 /** What one batch is applied with. */
 export interface Work {
@@ -32,6 +33,16 @@ export interface Work {
  */
 export const STAGE_ROWS = 250;
 
+/** Of rows that are this large together, in bytes, a statement would be several times as large: they go by COPY however few they are (G6). */
+const STAGE_BYTES = 512 * 1024;
+
+function isLarge({ batch }: Work, changes: Iterable<RowChange>): boolean {
+  if (batch.bytes < STAGE_BYTES) return false;
+  let bytes = 0;
+  for (const change of changes) bytes += sizeOfRow(rowOf(change));
+  return bytes >= STAGE_BYTES;
+}
+
 /** Folds runs of row changes per table and applies them; truncates and schema changes in between, in their order. */
 export async function applyFolded(work: Work): Promise<void> {
   for (const segment of segments(work.batch)) {
@@ -47,8 +58,9 @@ export async function applyGroups(work: Work, groups: readonly Group[]): Promise
 async function applyGroup(work: Work, group: Group): Promise<void> {
   const writer = await writerOf(work, group.table);
   if (!('folded' in group)) return applyKeyless(work, writer, group.changes);
-  if (group.folded.size >= STAGE_ROWS) return applyStaged(work, writer, group.folded);
-  const { deletes, upserts, updates } = group.folded;
+  const { deletes, upserts, updates, size } = group.folded;
+  if (size >= STAGE_ROWS || isLarge(work, upserts.values()) || isLarge(work, updates.values()))
+    return applyStaged(work, writer, group.folded);
   const { transaction, signal } = work;
   if (deletes.size > 0) await transaction.add(deleteText(writer, deletes.values()), signal);
   if (upserts.size > 0)
@@ -88,7 +100,8 @@ async function append(work: Work, writer: TableWriter, changes: readonly RowChan
   const { transaction, signal } = work;
   if (changes.length === 0) return;
   const counting = transaction.counting(writer.table);
-  if (changes.length < STAGE_ROWS) await transaction.add(insertText(writer, changes, counting), signal);
+  if (changes.length < STAGE_ROWS && !isLarge(work, changes))
+    await transaction.add(insertText(writer, changes, counting), signal);
   else await transaction.copy(writer.copy, copyRows(writer, changes, counting), signal);
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Batch, Lane, Source } from '../../core/contracts.ts';
 import { runLoop } from '../../core/loop.ts';
+import { Memory } from '../../core/memory.ts';
 import { Progress } from '../../core/progress.ts';
 import { sleep } from '../../core/signals.ts';
 import { Transforms } from '../../core/transform.ts';
@@ -51,7 +52,15 @@ class Pipeline {
     const target = new MemoryTarget({ server, pipeline, before });
     const limits = { bytes: 1_000_000, changes: 1000 };
     try {
-      await runLoop({ source, target, transforms: new Transforms([]), progress, limits, signal });
+      await runLoop({
+        source,
+        target,
+        transforms: new Transforms([]),
+        progress,
+        limits,
+        memory: new Memory(64 * 1024 * 1024),
+        signal,
+      });
     } finally {
       await source.close();
     }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MysqlSource } from '../../connectors/mysql/source.ts';
 import type { Target } from '../../core/contracts.ts';
 import { runLoop } from '../../core/loop.ts';
+import { Memory } from '../../core/memory.ts';
 import { Progress } from '../../core/progress.ts';
 import { Transforms } from '../../core/transform.ts';
 import { startServer, type Kind, type Server } from '../../dev/servers/index.ts';
@@ -58,7 +59,15 @@ async function run(place: Place, pipeline: string): Promise<void> {
   const source = new MysqlSource(options);
   const target = await open(place, pipeline);
   try {
-    await runLoop({ source, target, transforms: new Transforms([]), progress, limits, signal: never });
+    await runLoop({
+      source,
+      target,
+      transforms: new Transforms([]),
+      progress,
+      limits,
+      memory: new Memory(64 * 1024 * 1024),
+      signal: never,
+    });
   } finally {
     await source.close();
     await target.close();

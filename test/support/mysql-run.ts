@@ -2,6 +2,7 @@ import mysql from 'mysql2/promise';
 import { MysqlSource } from '../../connectors/mysql/source.ts';
 import type { Batch, Lane } from '../../core/contracts.ts';
 import { runLoop } from '../../core/loop.ts';
+import { Memory } from '../../core/memory.ts';
 import { Progress } from '../../core/progress.ts';
 import type { SchemaPolicies } from '../../core/schema-policy.ts';
 import { Transforms } from '../../core/transform.ts';
@@ -43,7 +44,15 @@ export async function runSource(run: SourceRun): Promise<Progress> {
   });
   const limits = { bytes: 4 * 1024 * 1024, changes: 10_000 };
   try {
-    await runLoop({ source, target, transforms: new Transforms([]), progress, limits, signal: run.signal ?? never });
+    await runLoop({
+      source,
+      target,
+      transforms: new Transforms([]),
+      progress,
+      limits,
+      memory: new Memory(64 * 1024 * 1024),
+      signal: run.signal ?? never,
+    });
   } finally {
     await source.close();
     await target.close();

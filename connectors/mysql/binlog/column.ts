@@ -1,6 +1,7 @@
 import { LockstepError } from '../../../core/errors.ts';
 import type { PackedColumn } from '../../../core/row.ts';
 import type { Column, ColumnType } from '../../../core/table.ts';
+import { bytesOf } from '../values/bytes-of.ts';
 import { isUtf8, isValidUtf8, textDecoder } from '../values/charset.ts';
 import { shortestFloat } from '../values/float.ts';
 import { formatInet4, formatInet6, formatUuid } from '../values/network-types.ts';
@@ -227,7 +228,7 @@ function contentOf(laid: WireColumn, { type, charset, name }: Column, where: str
     case 'blob':
     case 'geometry':
     case 'vector':
-      return { decode: copied, print: null };
+      return { decode: bytesOf, print: null };
     case 'uuid':
       return { decode: (bytes, start, end) => formatUuid(padded(bytes, start, end, 16)), print: null };
     case 'inet4':
@@ -250,11 +251,6 @@ function text(charset: string, where: string): PackedColumn {
       out.copy(bytes, start, end);
     },
   };
-}
-
-/** A copy, so that a small value does not keep a large packet alive. */
-function copied(bytes: Buffer, start: number, end: number): Uint8Array {
-  return Uint8Array.prototype.slice.call(bytes, start, end);
 }
 
 /** The binlog leaves out the zero bytes at the end of BINARY(n). */

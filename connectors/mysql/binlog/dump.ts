@@ -2,6 +2,7 @@ import type { TableSchema } from '../../../core/table.ts';
 import { createHash } from 'node:crypto';
 import { LockstepError } from '../../../core/errors.ts';
 import { startOf } from '../position/again.ts';
+import { headerBytes, sizeInHeader } from './event.ts';
 import { BinlogReader, type ReaderOptions } from './reader.ts';
 import { Session, type Address } from '../connection/session.ts';
 import { formatDomains, nextFile, type Place, type Position } from '../position/position.ts';
@@ -42,7 +43,7 @@ export async function openDump(options: DumpOptions, signal: AbortSignal): Promi
   const { from, again } = startOf(options.from, server.id);
   const session = await Session.open(address, signal);
   await session.query(dumpSettings(server, identity, from), signal);
-  const wire = session.intoWire({ silenceMs, onHeard });
+  const wire = session.intoWire({ silenceMs, onHeard, sizeOf: packetBytes });
   wire.send(dumpCommand(server, from, serverIdOf(identity)));
   const reader = new BinlogReader({
     wire,
@@ -55,6 +56,11 @@ export async function openDump(options: DumpOptions, signal: AbortSignal): Promi
     partBytes: 4 * 1024 * 1024,
   });
   return { reader, wire };
+}
+
+/** A packet of the dump is a byte and an event, whose header says how long it is. */
+function packetBytes(bytes: Buffer, at: number): number {
+  return at + 1 + headerBytes > bytes.length ? 0 : 1 + sizeInHeader(bytes, at + 1);
 }
 
 /** File and offset mean nothing on another server. Errors: SOURCE_CHANGED. */

@@ -40,10 +40,15 @@ export function readHeader(event: LogEvent, bytes: Buffer, start: number, end: n
   event.seconds = bytes.readUInt32LE(start);
   event.type = bytes[start + 4] ?? 0;
   event.serverId = bytes.readUInt32LE(start + 5);
-  event.size = bytes.readUInt32LE(start + 9);
+  event.size = sizeInHeader(bytes, start);
   event.logPos = bytes.readUInt32LE(start + 13);
   event.flags = bytes.readUInt16LE(start + 17);
   if (event.size !== end - start) throw new MalformedEvent(`an event of ${end - start} bytes that says ${event.size}`);
+}
+
+/** How long an event says it is, in bytes with its header. */
+export function sizeInHeader(bytes: Buffer, start: number): number {
+  return bytes.readUInt32LE(start + 9);
 }
 
 /** Leaves the checksum at the event's end out. Errors: MalformedEvent where it has no room for one. */

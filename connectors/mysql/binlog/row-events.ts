@@ -110,6 +110,7 @@ export class RowEvents {
       return null;
     }
     this.#cascades = (flags & (noForeignKeyChecks | foreignKeysLogged)) === 0 && this.#leads(mapped.schema);
+    this.#transaction.keep(body.bytes);
     this.#cursor.set(body.bytes, body.at, body.end);
     return mapped;
   }

@@ -62,6 +62,9 @@ export class Transaction {
   #cascading: Set<Change> | null = null;
   #unread: Map<string, LockstepError> | null = null;
   #bytes = 0;
+  /** Of the buffers in which its rows lie, those of earlier pieces left out. */
+  #kept = 0;
+  #lastKept: Buffer | null = null;
   #xa: XaStep | null = null;
   readonly #savepoints = new Savepoints();
 
@@ -112,6 +115,16 @@ export class Transaction {
   /** Takes note of how much of the log went into it. */
   weigh(bytes: number): void {
     this.#bytes += bytes;
+  }
+
+  /**
+   * Takes note of the buffer in which rows lie, which they keep in memory as a whole, however little of it they are (G6): where few tables of
+   * many are captured, that is most of it.
+   */
+  keep(buffer: Buffer): void {
+    if (buffer === this.#lastKept) return;
+    this.#lastKept = buffer;
+    this.#kept += buffer.length;
   }
 
   add(change: Change): void {
@@ -167,7 +180,7 @@ export class Transaction {
   /** What has gathered; with `end` the transaction is over. */
   piece(end: Place | null, ddl: Query | null): Piece {
     const { id, at, again, isCatchingUp } = this.begun;
-    const bytes = this.#bytes + this.#changes.length * bytesPerChange;
+    const bytes = Math.max(this.#bytes, this.#kept) + this.#changes.length * bytesPerChange;
     const xa = end === null ? null : this.#xa;
     const piece = {
       id,
@@ -187,6 +200,7 @@ export class Transaction {
     this.#cascading = null;
     this.#unread = null;
     this.#bytes = 0;
+    this.#kept = 0;
     if (end !== null) this.#begun = null;
     return piece;
   }

@@ -3,7 +3,7 @@ import { createConnection, type Connection, type ConnectionOptions, type RowData
 import { LockstepError } from '../../../core/errors.ts';
 import { untilAborted } from '../../../core/signals.ts';
 import { sourceError } from './errors.ts';
-import { Wire } from './wire.ts';
+import { Wire, type WireOptions } from './wire.ts';
 
 /** How to reach the source; made once from its URL. */
 export interface Address {
@@ -114,7 +114,7 @@ export class Session implements Asker {
   }
 
   /** Gives the connection over to the packet layer; the session must not be used any more. */
-  intoWire(options: { silenceMs: number; onHeard: () => void }): Wire {
+  intoWire(options: WireOptions): Wire {
     return new Wire(socketOf(this.#connection), { where: this.where, ...options });
   }
 

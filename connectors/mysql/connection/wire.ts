@@ -2,13 +2,25 @@ import type { Socket } from 'node:net';
 import { LockstepError } from '../../../core/errors.ts';
 import { untilAborted } from '../../../core/signals.ts';
 
+import { LargePayload } from './large-payload.ts';
+
 const maxPacket = 0xffffff;
+/** A packet of this size or more, in bytes, is put together as its pieces come. */
+const largePacket = 256 * 1024;
 
 /** A packet's payload: `bytes[start, end)`. The object is used again for the next packet, the bytes are not. */
 export interface Packet {
   bytes: Buffer;
   start: number;
   end: number;
+}
+
+export interface WireOptions {
+  /** After so long without a byte the connection counts as dead. */
+  readonly silenceMs: number;
+  readonly onHeard: () => void;
+  /** What a payload that begins at `at` will come to in bytes, where payloads say so themselves; 0 where too little of it has come. */
+  readonly sizeOf?: (bytes: Buffer, at: number) => number;
 }
 
 /**
@@ -21,18 +33,20 @@ export class Wire {
   readonly #where: string;
   readonly #silenceMs: number;
   readonly #onHeard: () => void;
+  readonly #sizeOf: NonNullable<WireOptions['sizeOf']>;
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
   /** What has come behind `#bytes`. */
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
-  /** The first packets of a payload of several. */
-  #parts: Buffer[] = [];
+  /** A payload of which not all has come yet. */
+  #large: LargePayload | null = null;
   #failure: LockstepError | null = null;
   #wake: (() => void) | null = null;
 
-  constructor(socket: Socket, options: { where: string; silenceMs: number; onHeard: () => void }) {
+  constructor(socket: Socket, options: WireOptions & { readonly where: string }) {
     this.#socket = socket;
+    this.#sizeOf = options.sizeOf ?? (() => 0);
     this.#where = options.where;
     this.#silenceMs = options.silenceMs;
     this.#onHeard = options.onHeard;
@@ -54,32 +68,48 @@ export class Wire {
   /** Moves on to the next packet if it has arrived in whole. A payload of 16 MB or more comes as several packets, the last one shorter. */
   next(): boolean {
     for (;;) {
+      if (this.#large !== null) return this.#fill(this.#large);
       const at = this.#at;
       const length = this.#lengthAt(at);
       const end = at + 4 + Math.max(0, length);
-      if (length < 0 || end > this.#bytes.length) {
+      if (length === maxPacket || (length >= largePacket && end > this.#bytes.length)) {
+        this.#at = at + 4;
+        this.#large = new LargePayload();
+        this.#large.expect(length, this.#sizeOf(this.#bytes, this.#at), maxPacket);
+      } else if (length < 0 || end > this.#bytes.length) {
         if (!this.#more(end - at)) return false;
-        continue;
-      }
-      this.#at = end;
-      if (length === maxPacket) this.#parts.push(this.#bytes.subarray(at + 4, end));
-      else {
-        this.#take(at + 4, end);
+      } else {
+        this.#at = end;
+        this.#hand(this.#bytes, at + 4, end);
         return true;
       }
     }
   }
 
-  #take(start: number, end: number): void {
+  /** Takes what has come of a payload; false while it is not all of it. */
+  #fill(large: LargePayload): boolean {
+    for (;;) {
+      while (large.missing > 0) {
+        if (this.#at === this.#bytes.length && !this.#more(1)) return false;
+        this.#at += large.take(this.#bytes, this.#at);
+      }
+      if (!large.goesOn) break;
+      const length = this.#lengthAt(this.#at);
+      if (length >= 0) {
+        this.#at += 4;
+        large.expect(length, 0, maxPacket);
+      } else if (!this.#more(4)) return false;
+    }
+    this.#large = null;
+    this.#hand(large.bytes, 0, large.length);
+    return true;
+  }
+
+  #hand(bytes: Buffer, start: number, end: number): void {
     const { packet } = this;
-    packet.bytes = this.#bytes;
+    packet.bytes = bytes;
     packet.start = start;
     packet.end = end;
-    if (this.#parts.length === 0) return;
-    packet.bytes = Buffer.concat([...this.#parts, this.#bytes.subarray(start, end)]);
-    packet.start = 0;
-    packet.end = packet.bytes.length;
-    this.#parts = [];
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { PackedColumn } from '../../../core/row.ts';
 import type { Column } from '../../../core/table.ts';
+import { bytesOf } from '../values/bytes-of.ts';
 import { shortestFloat } from '../values/float.ts';
 import type { Print } from '../values/printed.ts';
 import { quote } from '../connection/server.ts';
@@ -54,8 +55,7 @@ export function textColumn(column: Column): PackedColumn {
     case 'blob':
     case 'geometry':
     case 'vector':
-      // A copy, so that a small value does not keep a large buffer alive.
-      return { decode: (bytes, start, end) => Uint8Array.prototype.slice.call(bytes, start, end), print: null };
+      return { decode: bytesOf, print: null };
   }
 }
 

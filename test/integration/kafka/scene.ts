@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Batch, Change, Moment, Target } from '../../../core/contracts.ts';
 import { runLoop } from '../../../core/loop.ts';
+import { Memory } from '../../../core/memory.ts';
 import { Progress } from '../../../core/progress.ts';
 import { sleep } from '../../../core/signals.ts';
 import { Transforms } from '../../../core/transform.ts';
@@ -81,7 +82,15 @@ export async function consume(
   const opened = await source.open(sourceOptions(places, pipeline, more));
   try {
     const transforms = new Transforms([]);
-    await runLoop({ source: opened, target, transforms, progress: new Progress(), limits, signal });
+    await runLoop({
+      source: opened,
+      target,
+      transforms,
+      progress: new Progress(),
+      limits,
+      memory: new Memory(64 * 1024 * 1024),
+      signal,
+    });
   } finally {
     await opened.close();
   }

@@ -73,6 +73,7 @@ export function runOf(
   return {
     name,
     role: 'direct',
+    memoryBytes: 1_000_000,
     source: {
       label: 'memory source',
       open: async () => await Promise.resolve(source()),

@@ -2,9 +2,11 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Batch, Change } from '../../../core/contracts.ts';
 import { gather, merge } from '../../../core/gather.ts';
+import { Memory } from '../../../core/memory.ts';
 import { batch, checkpoint, insert, moveEntries, silence, truncate } from './memory.ts';
 
 const limits = { bytes: 1_000_000, changes: 1_000 };
+const ample = (): Memory => new Memory(Number.MAX_SAFE_INTEGER);
 const never = new AbortController().signal;
 const row = (id: number): ReturnType<typeof insert> => insert([BigInt(id), 'paid', '1.00', null, null, 1]);
 
@@ -56,7 +58,7 @@ describe('gather', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyBatch, { maxLength: 20 }), async (batches) => {
         const given: Batch[] = [];
-        for await (const one of gather(bursts(batches), limits, never)) given.push(one);
+        for await (const one of gather(bursts(batches), limits, ample(), never)) given.push(one);
         expect(given.flatMap(({ changes }) => changes)).toEqual(batches.flatMap(({ changes }) => changes));
         const ends = new Map<string, string>();
         for (const { checkpoint: end } of batches) if (end !== null) moveEntries(ends, end);
@@ -71,7 +73,7 @@ describe('gather', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyBatch, { maxLength: 20 }), async (batches) => {
         const given: Batch[] = [];
-        for await (const one of gather(bursts(batches), limits, never)) given.push(one);
+        for await (const one of gather(bursts(batches), limits, ample(), never)) given.push(one);
         const barriers = (all: readonly Batch[]): Batch[] => all.filter((one) => one.barrier !== null);
         expect(barriers(given)).toEqual(barriers(batches));
       }),
@@ -82,7 +84,7 @@ describe('gather', () => {
     const wipe = batch([truncate()], { checkpoint: checkpoint({ a: '2' }) });
     const given: Batch[] = [];
     const batches = [made(2, checkpoint({ a: '1' })), wipe, made(2, checkpoint({ a: '3' }))];
-    for await (const one of gather(bursts(batches), limits, never)) given.push(one);
+    for await (const one of gather(bursts(batches), limits, ample(), never)) given.push(one);
     expect(given.filter((one) => one.changes.some(({ kind }) => kind === 'truncate'))).toEqual([wipe]);
   });
 
@@ -91,7 +93,7 @@ describe('gather', () => {
       fc.asyncProperty(fc.array(anyBatch, { maxLength: 20 }), async (batches) => {
         const whole = new Set(batches.flatMap((one) => (one.checkpoint === null ? [] : one.changes)));
         const unfinished: Change[] = [];
-        for await (const one of gather(bursts(batches), limits, never)) {
+        for await (const one of gather(bursts(batches), limits, ample(), never)) {
           if (one.checkpoint === null) unfinished.push(...one.changes);
         }
         expect(unfinished.filter((change) => whole.has(change))).toEqual([]);
@@ -102,7 +104,7 @@ describe('gather', () => {
   test('what came while the consumer was busy is one batch', async () => {
     const sizes: number[] = [];
     const all = Array.from({ length: 100 }, (_, i) => batch([row(i)], { checkpoint: checkpoint({ s: String(i) }) }));
-    for await (const one of gather(listed(all), limits, never)) {
+    for await (const one of gather(listed(all), limits, ample(), never)) {
       sizes.push(one.changes.length);
       await new Promise(setImmediate);
     }
@@ -120,13 +122,45 @@ describe('gather', () => {
       for (; reads < 100; reads++) yield batch([row(reads)], { checkpoint: checkpoint({ s: String(reads) }) });
     }
     let seen = 0;
-    for await (const one of gather(source(), small, never)) {
+    for await (const one of gather(source(), small, ample(), never)) {
       await new Promise(setImmediate);
       seen += one.changes.length;
       held.push(reads - seen);
     }
     expect(seen).toBe(100);
     expect(Math.max(...held)).toBeLessThanOrEqual(10);
+  });
+
+  test('lanes that share a memory hold no more than it, and a batch each, and all of them arrive', async () => {
+    const memory = new Memory(1_000);
+    let most = 0;
+    const lane = async (): Promise<number> => {
+      const own = Array.from({ length: 50 }, (_, i) => batch([row(i)], { checkpoint: checkpoint({ s: String(i) }) }));
+      let seen = 0;
+      for await (const one of gather(listed(own), limits, memory, never)) {
+        await new Promise(setImmediate);
+        most = Math.max(most, memory.held);
+        seen += one.changes.length;
+      }
+      return seen;
+    };
+    expect(await Promise.all(Array.from({ length: 8 }, lane))).toEqual(Array(8).fill(50));
+    // A batch of these tests has 100 bytes a row, and twice as many while it is applied.
+    expect(most).toBeLessThanOrEqual(2 * (1_000 + 8 * 100));
+    expect(memory.held).toBe(0);
+  });
+
+  test('a batch larger than the memory passes alone', async () => {
+    const memory = new Memory(50);
+    let reads = 0;
+    async function* source(): AsyncGenerator<Batch> {
+      for (; reads < 5; reads++) yield batch([row(reads)], { checkpoint: checkpoint({ s: String(reads) }) });
+    }
+    for await (const one of gather(source(), limits, memory, never)) {
+      for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+      expect([one.changes.length, memory.held]).toEqual([1, 200]);
+    }
+    expect(reads).toBe(5);
   });
 
   test('an error of the source comes after the batches before it, also when the consumer was busy', async () => {
@@ -136,7 +170,7 @@ describe('gather', () => {
     }
     const seen: number[] = [];
     const reading = async (): Promise<void> => {
-      for await (const one of gather(source(), limits, never)) {
+      for await (const one of gather(source(), limits, ample(), never)) {
         for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
         seen.push(one.changes.length);
       }
@@ -152,7 +186,7 @@ describe('gather', () => {
       await silence(stop.signal);
     }
     const reading = async (): Promise<void> => {
-      for await (const _ of gather(source(), limits, stop.signal))
+      for await (const _ of gather(source(), limits, ample(), stop.signal))
         setImmediate(() => stop.abort(new Error('stop now')));
     };
     await expect(reading()).rejects.toThrow('stop now');

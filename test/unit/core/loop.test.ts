@@ -2,6 +2,7 @@ import { valueAt } from '../../../core/row.ts';
 import { describe, expect, test } from 'vitest';
 import type { Barrier, Batch } from '../../../core/contracts.ts';
 import { runLoop } from '../../../core/loop.ts';
+import { Memory } from '../../../core/memory.ts';
 import { Progress } from '../../../core/progress.ts';
 import { Transforms } from '../../../core/transform.ts';
 import { batch, checkpoint, insert, MemorySource, MemoryTarget, silence, truncate } from './memory.ts';
@@ -22,6 +23,7 @@ function running(
     progress: options.progress ?? new Progress(),
     limits,
     signal: options.signal ?? new AbortController().signal,
+    memory: new Memory(1_000_000),
   });
 }
 
