@@ -1,4 +1,4 @@
-#!/usr/bin/env -S MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=1048576 node --max-semi-space-size=8 --heap-growing-percent=100
+#!/usr/bin/env -S MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=1048576 node --max-semi-space-size=8 --heap-growing-percent=100 --expose-gc
 // The flags bound the memory beside the data in flight: V8 would otherwise let garbage grow to several times the live heap before it
 // looks. The variables are glibc's: fewer arenas keep less that is free, and a buffer of 1 MiB or more is the system's own again as soon as it is freed,
 // where glibc would by and by keep buffers of up to 32 MiB.

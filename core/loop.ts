@@ -67,10 +67,19 @@ async function driveLane(run: Run, lane: Lane, fail: (error: unknown) => void): 
 
 async function applyBatch(run: Run, lane: Lane, read: Batch): Promise<void> {
   const { batch, counts } = run.transforms.batch(read);
-  if (batch.barrier === null) await run.target.apply(lane, batch, run.signal);
+  if (batch.barrier === null) await apply(run, lane, batch);
   else await applyAtBarrier(run, lane, batch, batch.barrier);
   run.progress.applied(counts);
   if (batch.checkpoint !== null) for (const part of partsOf(batch.checkpoint)) lane.acknowledge(part);
+}
+
+async function apply({ target, progress, signal }: Run, lane: Lane, batch: Batch): Promise<void> {
+  progress.applyingSinceMs.set(lane.name, Date.now());
+  try {
+    await target.apply(lane, batch, signal);
+  } finally {
+    progress.applyingSinceMs.delete(lane.name);
+  }
 }
 
 /**

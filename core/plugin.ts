@@ -47,6 +47,8 @@ export interface SourceOptions extends EndOptions {
   readonly tables: readonly string[];
   /** With `caught-up` the lanes end once everything is done that the source held when reading began. */
   readonly until: 'caught-up' | null;
+  /** What the run may hold of changes, in bytes; for sources that fetch ahead of what is asked of them. Default: 64 MiB. */
+  readonly memoryBytes?: number;
   /** For sources that copy tables before they follow changes. */
   readonly copy?: CopySettings;
   /** What becomes of schema changes; by default all are carried. */

@@ -23,6 +23,8 @@ export class Progress {
   /** Milliseconds between a change's commit at the source and its durability in the target, of the last batch applied. */
   lagMs: number | null = null;
   lastAppliedAtMs: number | null = null;
+  /** When the target was handed a batch that it has not taken yet, by lane: where it stops answering, reading stops too (G6). */
+  readonly applyingSinceMs = new Map<string, number>();
   /** When bytes or a heartbeat last came from the source (G11). */
   lastHeardAtMs: number | null = null;
   phase: 'starting' | 'standby' | 'copying' | 'following' | 'retrying' | 'stopped' = 'starting';

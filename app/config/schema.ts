@@ -237,7 +237,7 @@ export function configSchema<Transform extends z.ZodType>(transform: Transform) 
       .int()
       .min(16)
       .max(65_536)
-      .default(64)
+      .default(128)
       .describe('MiB of changes that this process may hold, read and not yet applied; its runs share them evenly.'),
   });
 }

@@ -22,6 +22,8 @@ export interface ConsumerParts {
   readonly group: GroupSettings;
   readonly until: 'caught-up' | null;
   readonly progress: Progress;
+  /** What the run may hold of changes. */
+  readonly memoryBytes: number;
 }
 
 const LOOK_MS = 3000;
@@ -50,7 +52,7 @@ export class Consumer {
     const heard = (): void => {
       parts.progress.lastHeardAtMs = Date.now();
     };
-    this.#fetcher = new Fetcher(parts.cluster, parts.topology, this.#lanes, heard);
+    this.#fetcher = new Fetcher(parts.cluster, parts.topology, this.#lanes, parts.memoryBytes, heard);
     this.#group = new Group(parts.groupCluster, parts.group, {
       topics: () => new Map([...parts.topology.topics].map(([topic, leaders]) => [topic, leaders.length])),
       held: () => [...this.#lanes.keys(), ...this.#starting, ...this.#ending],

@@ -7,8 +7,8 @@ import type { PartitionLane } from './lane.ts';
 import { partitionName, type PartitionName } from './partition-name.ts';
 import type { Topology } from './topology.ts';
 
-/** Bytes of messages that wait for the loop, over all lanes; each has its share of it (G6). */
-const WAITING_BYTES = 32 * 1024 * 1024;
+/** The part of the run's memory that messages may take while they wait for the loop, over all lanes; each has its share of it (G6). */
+const WAITING_PART = 1 / 8;
 const LANE_BYTES = { least: 64 * 1024, most: 4 * 1024 * 1024 };
 const FETCH_BYTES = 1024 * 1024;
 /** How long a broker may hold a fetch for the first message; shorter while full lanes are left out and may have room at any time. */
@@ -21,16 +21,19 @@ export class Fetcher {
   readonly #cluster: Cluster;
   readonly #topology: Topology;
   readonly #lanes: ReadonlyMap<PartitionName, PartitionLane>;
+  readonly #waitingBytes: number;
   readonly #heard: () => void;
   readonly #changed = new Bell();
 
-  /** `heard` is called whenever a broker has answered. */
+  /** `memoryBytes` is what the run may hold; `heard` is called whenever a broker has answered. */
   constructor(
     cluster: Cluster,
     topology: Topology,
     lanes: ReadonlyMap<PartitionName, PartitionLane>,
+    memoryBytes: number,
     heard: () => void,
   ) {
+    this.#waitingBytes = memoryBytes * WAITING_PART;
     this.#cluster = cluster;
     this.#topology = topology;
     this.#lanes = lanes;
@@ -93,7 +96,7 @@ export class Fetcher {
   #wanted(node: number): { wanted: FetchPartition[]; complete: boolean } {
     const wanted: FetchPartition[] = [];
     let complete = true;
-    const share = Math.floor(WAITING_BYTES / Math.max(1, this.#lanes.size));
+    const share = Math.floor(this.#waitingBytes / Math.max(1, this.#lanes.size));
     const limit = Math.min(LANE_BYTES.most, Math.max(LANE_BYTES.least, share));
     for (const { topic, partition, open, position, queuedBytes } of this.#lanes.values()) {
       if (!open || this.#topology.leader(topic, partition) !== node) continue;

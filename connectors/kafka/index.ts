@@ -25,6 +25,7 @@ export interface KafkaSourceOptions extends SourceOptions, Pick<ClusterOptions, 
 
 const SESSION_MS = 10_000;
 const REBALANCE_MS = 60_000;
+const MEMORY_BYTES = 64 * 1024 * 1024;
 
 /** Kafka as a source: every partition of a table's topic is a lane, shared among processes by a consumer group. */
 export const kafka: SourcePlugin<KafkaSourceOptions> = {
@@ -48,6 +49,7 @@ export const kafka: SourcePlugin<KafkaSourceOptions> = {
         group: { group, sessionMs, rebalanceMs: REBALANCE_MS, heartbeatMs: Math.min(1000, sessionMs / 4) },
         until: options.until,
         progress: options.progress,
+        memoryBytes: options.memoryBytes ?? MEMORY_BYTES,
       });
     } catch (error) {
       await Promise.all([cluster.close(), groupCluster.close()]);

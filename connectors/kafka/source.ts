@@ -23,6 +23,8 @@ export interface KafkaSourceParts {
   readonly group: GroupSettings;
   readonly until: 'caught-up' | null;
   readonly progress: Progress;
+  /** What the run may hold of changes. */
+  readonly memoryBytes: number;
 }
 
 const CLOSE_MS = 2000;

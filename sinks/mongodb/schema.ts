@@ -30,6 +30,21 @@ export async function createCollection(db: Db, name: string): Promise<void> {
   await db.createCollection(name, { writeConcern: durable }).catch(passWhenDone);
 }
 
+const createdSideBySide = 8;
+
+/** Creates those that do not exist. */
+export async function createCollections(db: Db, names: readonly string[], signal: AbortSignal): Promise<void> {
+  const there = new Set((await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name));
+  const missing = names.filter((name) => !there.has(name));
+  const work = async (): Promise<void> => {
+    for (let name = missing.shift(); name !== undefined; name = missing.shift()) {
+      signal.throwIfAborted();
+      await db.createCollection(name, { writeConcern: durable }).catch(passWhenDone);
+    }
+  };
+  await Promise.all(Array.from({ length: createdSideBySide }, work));
+}
+
 export async function truncate(collection: Collection): Promise<void> {
   await collection.deleteMany({});
 }

@@ -15,7 +15,7 @@ import { HeldLetters } from './held-letters.ts';
 import { letterCollections, StoredLetters } from './letters.ts';
 import { keyOfWrite, RowsRefused } from './refused.ts';
 import { checkNames } from './names.ts';
-import { createCollection } from './schema.ts';
+import { createCollection, createCollections } from './schema.ts';
 
 /** Connects. Errors: TARGET_UNREACHABLE, TARGET_HOST_UNKNOWN, TARGET_AUTH, CONFIG_INVALID. */
 export async function openTarget(options: TargetOptions): Promise<Target> {
@@ -49,17 +49,14 @@ class MongoTarget implements Target {
         checkNames(this.#shared.connection, tables);
         for (const name of [collectionName, ...letterCollections])
           await createCollection(this.#shared.connection.metadata, name);
-        for (const table of tables) {
-          signal.throwIfAborted();
-          await this.#create(table);
+        const { client } = this.#shared.connection;
+        const places = tables.map((table) => this.#shared.destination(table).collection);
+        for (const [database, ofIt] of Map.groupBy(places, ({ dbName }) => dbName)) {
+          const names = ofIt.map(({ collectionName }) => collectionName);
+          await createCollections(client.db(database), names, signal);
         }
       },
     );
-  }
-
-  async #create(table: TableSchema): Promise<void> {
-    const { collection } = this.#shared.destination(table);
-    await createCollection(this.#shared.connection.client.db(collection.dbName), collection.collectionName);
   }
 
   load(prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {

@@ -148,6 +148,7 @@ export async function applyCopied(work: Work): Promise<void> {
     if (known === undefined) rows.set(change.table, [change]);
     else known.push(change);
   }
+  await work.tables.lookAt(rows.keys(), work.transaction, work.facts, work.signal);
   for (const [table, fresh] of rows) await append(work, await writerOf(work, table), fresh);
 }
 

@@ -1,7 +1,7 @@
 import { LockstepError } from '../../core/errors.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { defaultPolicies, type PoliciesOf } from '../../core/value-policy.ts';
-import { type ServerFacts, placeKey, readTables, selectTables } from './catalog.ts';
+import { type ExistingTable, type ServerFacts, placeKey, readTables, selectTables } from './catalog.ts';
 import { requireSame } from './compare.ts';
 import { quoteTable } from './sql.ts';
 import type { Transaction } from './transaction.ts';
@@ -36,6 +36,29 @@ export class Tables {
     if (before !== null) this.#origins.delete(placeKey(before));
   }
 
+  /** Looks at all tables of a batch at once: with many small ones the round trips would take most of the time. */
+  async lookAt(
+    tables: Iterable<TableSchema>,
+    transaction: Transaction,
+    facts: ServerFacts,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const unknown = [...tables].filter(({ fingerprint }) => !this.#byFingerprint.has(fingerprint));
+    if (unknown.length < 2) return;
+    const found = readTables(await transaction.query(selectTables(unknown), signal));
+    for (const table of unknown) {
+      const existing = found.get(placeKey(table));
+      if (existing !== undefined) this.#compile(table, existing, facts);
+    }
+  }
+
+  #compile(table: TableSchema, existing: ExistingTable, facts: ServerFacts): TableWriter {
+    requireSame(table, existing, facts);
+    const writer = tableWriter(table, existing, this.#policiesOf(table));
+    this.#byFingerprint.set(table.fingerprint, writer);
+    return writer;
+  }
+
   /** Throws TARGET_SCHEMA when the target's table cannot take the rows. */
   async writer(
     table: TableSchema,
@@ -53,9 +76,6 @@ export class Tables {
         fix: 'start again: tables that are missing are created at the start',
       });
     }
-    requireSame(table, existing, facts);
-    const writer = tableWriter(table, existing, this.#policiesOf(table));
-    this.#byFingerprint.set(table.fingerprint, writer);
-    return writer;
+    return this.#compile(table, existing, facts);
   }
 }

@@ -27,6 +27,9 @@ import { quoteTable, quoteText } from './sql.ts';
 import { Tables } from './tables.ts';
 import { Transaction } from './transaction.ts';
 
+/** A transaction holds a lock on each table that it creates, with its index and its TOAST, and the server has room for some thousands. */
+const TABLES_AT_ONCE = 250;
+
 const UNIQUE_VIOLATION = '23505';
 
 export function sessionOptions(options: TargetOptions): { url: string; applicationName: string } {
@@ -89,9 +92,11 @@ export class PostgresTarget implements Target {
       this.#tables.claim(table);
     }
     await this.#sessions.using(signal, async (session) => {
-      await session.query(`BEGIN; ${this.#lockCreation}`, signal);
-      await this.#create(session, tables, signal);
-      await session.query('COMMIT', signal);
+      for (let at = 0; at === 0 || at < tables.length; at += TABLES_AT_ONCE) {
+        await session.query(`BEGIN; ${this.#lockCreation}`, signal);
+        await this.#create(session, tables.slice(at, at + TABLES_AT_ONCE), signal);
+        await session.query('COMMIT', signal);
+      }
     });
   }
 

@@ -1,13 +1,14 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A TCP proxy before a server that can do what networks do: cut, fall silent, change bytes. */
+/** A TCP proxy before a server that can do what networks do: cut, fall silent, hold, change bytes. */
 export class Proxy implements AsyncDisposable {
   /** The server's URL with the proxy's port. */
   readonly url: string;
   readonly #listener: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #silent = false;
+  #held = false;
   #flip: Buffer | null = null;
 
   private constructor(listener: Server, url: string) {
@@ -38,6 +39,17 @@ export class Proxy implements AsyncDisposable {
     this.#silent = true;
   }
 
+  /** From now on nothing goes through until it may go on; nothing is lost, and nobody is told. */
+  hold(): void {
+    this.#held = true;
+    for (const pair of this.#pairs) for (const socket of pair) socket.pause();
+  }
+
+  goOn(): void {
+    this.#held = false;
+    for (const pair of this.#pairs) for (const socket of pair) socket.resume();
+  }
+
   /** Changes one byte of these the next time that the server sends them. */
   flip(bytes: Buffer): void {
     this.#flip = bytes;
@@ -62,6 +74,7 @@ export class Proxy implements AsyncDisposable {
     }
     client.on('data', (bytes) => this.#silent || server.write(bytes));
     server.on('data', (bytes) => this.#silent || client.write(this.#changed(bytes)));
+    if (this.#held) for (const socket of pair) socket.pause();
   }
 
   #changed(bytes: Buffer): Buffer {

@@ -4,7 +4,7 @@ import { LockstepError } from '../../../core/errors.ts';
 import { startOf } from '../position/again.ts';
 import { headerBytes, sizeInHeader } from './event.ts';
 import { BinlogReader, type ReaderOptions } from './reader.ts';
-import { Session, type Address } from '../connection/session.ts';
+import { patience, Session, type Address } from '../connection/session.ts';
 import { formatDomains, nextFile, type Place, type Position } from '../position/position.ts';
 import type { Server } from '../connection/server.ts';
 import type { Wire } from '../connection/wire.ts';
@@ -84,6 +84,7 @@ function dumpSettings(server: Server, identity: string, from: Position): string 
     "@master_binlog_checksum = 'CRC32'",
     `@master_heartbeat_period = ${heartbeat}`,
     `@slave_uuid = '${uuid}'`,
+    patience,
   ];
   if (server.flavour === 'mysql')
     settings.push(

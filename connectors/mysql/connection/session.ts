@@ -63,12 +63,11 @@ export async function askValue(
   return row === undefined ? null : (Object.values(row)[0] ?? null);
 }
 
-/**
- * Set on every connection that reads: UTC, no rewriting of what is stored, and an hour's patience where we do not read on for a while
- * because a target or a long chunk keeps us.
- */
-export const sessionSettings =
-  "SET time_zone = '+00:00', sql_mode = '', group_concat_max_len = 1000000, net_write_timeout = 3600";
+/** An hour, in which the server waits where we do not read on because a target or a long chunk keeps us. */
+export const patience = 'net_write_timeout = 3600';
+
+/** Set on every connection that reads: UTC, no rewriting of what is stored, and patience. */
+export const sessionSettings = `SET time_zone = '+00:00', sql_mode = '', group_concat_max_len = 1000000, ${patience}`;
 
 /** A connection for questions to the server. */
 export class Session implements Asker {

@@ -11,6 +11,7 @@ const bytesPerRow = 200;
 
 /** The rows of one chunk as they are read. */
 export class Chunk {
+  readonly table: TableSchema;
   readonly select: string;
   rows = 0;
   bytes = 0;
@@ -18,13 +19,12 @@ export class Chunk {
   after: Range | null = null;
   readonly #columns: readonly PackedColumn[];
   readonly #room = new FieldRoom();
-  readonly #where: string;
   #untaken = 0;
 
   constructor(table: TableSchema) {
+    this.table = table;
     this.select = table.columns.map(selectExpression).join(', ');
     this.#columns = table.columns.map(textColumn);
-    this.#where = table.origin;
   }
 
   read(cursor: Cursor, place: RowPlace): Row {
@@ -39,7 +39,7 @@ export class Chunk {
       if (length > 0) cursor.at += length;
       fields[field + 1] = cursor.at;
     }
-    requireEnd(cursor, this.#where);
+    requireEnd(cursor, this.table.origin);
     this.rows += 1;
     this.#untaken += bytesPerRow + cursor.end - start;
     this.last = new PackedRow(this.#columns, cursor.bytes, fields, first, place);

@@ -1,4 +1,4 @@
-import type { Batch, Change, Checkpoint, Lane } from '../../../core/contracts.ts';
+import type { Batch, Change, Lane } from '../../../core/contracts.ts';
 import { LockstepError } from '../../../core/errors.ts';
 import type { Progress } from '../../../core/progress.ts';
 import { Bell, sleep } from '../../../core/signals.ts';
@@ -10,6 +10,8 @@ import { isCircular, waitsForOthers } from './order.ts';
 import { beginInShape, differenceInShape } from './current-shape.ts';
 import { LowPositions, type LowPositionsOptions } from './low-positions.ts';
 import { Chunk } from './chunk.ts';
+import { ending, nullIfGone, part, partBytes, type Pending } from './handing-on.ts';
+import { SmallTables } from './small-tables.ts';
 import { chunkStatement, formatRange, keyLiterals, planRanges, rangeEntry, type Range } from './ranges.ts';
 import type { TableCopy } from './table-copy.ts';
 
@@ -26,7 +28,6 @@ export interface CopierOptions extends LowPositionsOptions {
 const chunkTargetMs = 500;
 const chunkTargetBytes = 16 * 1024 * 1024;
 const firstChunkRows = 5_000;
-const partBytes = 1024 * 1024;
 const rangesPerReader = 2;
 /** Below this many rows a table is not worth cutting. */
 const smallTableRows = 50_000;
@@ -37,10 +38,17 @@ export class Copier {
   readonly moved = new Bell();
   readonly #options: CopierOptions;
   readonly #lows: LowPositions;
+  readonly #small: SmallTables;
 
   constructor(options: CopierOptions) {
     this.#options = options;
     this.#lows = new LowPositions(options, (copy) => this.#isAtOnce(copy), this.moved);
+    this.#small = new SmallTables({
+      ...options,
+      lows: this.#lows,
+      isApart: (copy) => this.#isAtOnce(copy) || this.#waits(copy),
+      moved: () => this.moved.notify(),
+    });
   }
 
   lane(index: number, signal: AbortSignal): Lane {
@@ -60,6 +68,7 @@ export class Copier {
     const connection = await this.#options.connect(signal);
     try {
       for (;;) {
+        if (yield* this.#small.copySome(connection, pending, signal)) continue;
         const work = yield* this.#nextRange(connection, pending, signal);
         if (work === null) return;
         const { copy, range } = work;
@@ -122,7 +131,7 @@ export class Copier {
     if (copy.epoch !== epoch) return;
     // A restart waits for this as for a chunk: else two lanes would write the same new entries.
     copy.inFlight += 1;
-    yield this.#durable(pending, { set, drop: [] }, () => {
+    yield ending(pending, set, () => {
       copy.inFlight -= 1;
       this.#options.gate.opened.notify();
       copy.taken.delete(planning);
@@ -144,13 +153,13 @@ export class Copier {
     let limit = this.#isAtOnce(copy) ? Number.MAX_SAFE_INTEGER : firstChunkRows;
     while (!range.done && !copy.paused && copy.epoch === epoch) {
       const chunk = new Chunk(copy.schema);
-      const low = await this.#lows.take(connection, copy, signal);
+      const low = await this.#lows.take(connection, [copy], signal);
       if (low === null) return false;
       const begun = performance.now();
       try {
         yield* this.#chunk({ connection, copy, range, chunk, low, limit, pending }, signal);
       } catch (error) {
-        this.#lows.release(copy, low);
+        this.#lows.release([copy], low);
         nullIfGone(error);
         await connection.query('COMMIT', signal);
         await sleep(200, signal);
@@ -200,10 +209,10 @@ export class Copier {
     const after: Range = { ...range, at: last, done, high: end, rows: range.rows + chunk.rows };
     chunk.after = after;
     const set = new Map([[rangeEntry(schema.origin, range.index), formatRange(after)]]);
-    yield this.#durable(pending, { set, drop: [] }, () => {
+    yield ending(pending, set, () => {
       copy.update(after);
       if (wipes) copy.between = { low, high: end };
-      this.#lows.release(copy, low);
+      this.#lows.release([copy], low);
     });
   }
 
@@ -221,27 +230,7 @@ export class Copier {
     }
     return new LockstepError('SOURCE_SCHEMA', `${copy.schema.origin} has another shape than is known: ${difference}`);
   }
-
-  /** A batch that ends what came before it; `durable` is called once the target holds it all. */
-  #durable(pending: Pending, checkpoint: Checkpoint, durable: () => void): Batch {
-    pending.set(checkpoint, durable);
-    return { changes: [], checkpoint, bytes: 0, copying: new Set(), barrier: null };
-  }
 }
-
-function part(changes: Batch['changes'], bytes: number): Batch {
-  return { changes, checkpoint: null, bytes, copying: new Set(), barrier: null };
-}
-
-/** A table that is not there, or not as it was, is one that the stream will tell of; anything else is thrown. */
-function nullIfGone(error: unknown): null {
-  const code = error instanceof LockstepError ? error.code : null;
-  if (code === 'SOURCE_SCHEMA' || code === 'SOURCE_NO_TABLES') return null;
-  throw error;
-}
-
-/** What to do when a checkpoint of the lane is durable. */
-type Pending = Map<Checkpoint, () => void>;
 
 interface ChunkWork {
   readonly connection: TextConnection;

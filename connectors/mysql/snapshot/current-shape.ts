@@ -21,21 +21,46 @@ export async function differenceInShape(
   schema: TableSchema,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const { database, name, columns } = schema;
-  await asker.query(`SELECT 1 FROM ${quote(database)}.${quote(name)} LIMIT 0`, signal);
+  return (await differencesInShape(asker, [schema], signal)).get(schema.origin) ?? null;
+}
+
+/** `beginInShape` for several tables: what differs, by origin. */
+export async function beginInShapes(
+  asker: Asker,
+  schemas: readonly TableSchema[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  await asker.query('START TRANSACTION READ ONLY', signal);
+  return await differencesInShape(asker, schemas, signal);
+}
+
+async function differencesInShape(
+  asker: Asker,
+  schemas: readonly TableSchema[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const nothing = schemas.map(({ database, name }) => `(SELECT 1 FROM ${quote(database)}.${quote(name)} LIMIT 0)`);
+  await asker.query(nothing.join(' UNION ALL '), signal);
+  const listed = (of: (schema: TableSchema) => string): string[] => [...new Set(schemas.map(of))];
   const rows = await asker.query(
-    'SELECT column_name AS name, column_type AS type, character_set_name AS charset FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position',
+    'SELECT table_schema AS db, table_name AS tbl, column_name AS name, column_type AS type, character_set_name AS charset FROM information_schema.columns WHERE table_schema IN (?) AND table_name IN (?) ORDER BY table_schema, table_name, ordinal_position',
     signal,
-    [database, name],
+    [listed(({ database }) => database), listed(({ name }) => name)],
   );
+  const found = Map.groupBy(rows, (row) => JSON.stringify([row['db'], row['tbl']]));
+  const differences = new Map<string, string>();
+  for (const schema of schemas) {
+    const own = schemas.length === 1 ? rows : found.get(JSON.stringify([schema.database, schema.name]));
+    const difference = differenceBetween(schema, own ?? []);
+    if (difference !== null) differences.set(schema.origin, difference);
+  }
+  return differences;
+}
+
+function differenceBetween({ columns, origin }: TableSchema, rows: readonly TextRow[]): string | null {
   for (let i = 0; i < Math.max(rows.length, columns.length); i += 1) {
     const [column, row] = [columns[i], rows[i]];
-    if (
-      column === undefined ||
-      row === undefined ||
-      row['name'] !== column.name ||
-      !isSame(column, row, schema.origin)
-    ) {
+    if (column === undefined || row === undefined || row['name'] !== column.name || !isSame(column, row, origin)) {
       const known = column === undefined ? 'nothing' : `${column.name} ${column.declared}`;
       return `column ${String(i + 1)} is ${row?.['name'] ?? 'nothing'} ${row?.['type'] ?? ''} there and ${known} in the log`;
     }

@@ -22,6 +22,7 @@ export function sparselyUpdated(keys: readonly ForeignKey[], copied: Iterable<Ta
  * one circle do not wait for each other.
  */
 export function waitsForOthers(keys: readonly ForeignKey[], origin: string, copied: Iterable<string>): boolean {
+  if (!keys.some(({ child }) => child.origin === origin)) return false;
   const ahead = reachedFrom(keys, origin);
   for (const other of copied) {
     if (other === origin || ahead.has(other) || !reachedFrom(keys, other).has(origin)) continue;

@@ -22,7 +22,7 @@ export interface Range {
   readonly rows: number;
 }
 
-const wholeTable: Range = { index: 0, from: null, to: null, at: null, done: false, high: null, rows: 0 };
+export const wholeTable: Range = { index: 0, from: null, to: null, at: null, done: false, high: null, rows: 0 };
 
 /** Cuts a table into at most `parts` ranges of equal width where its first key column is an integer, else into one. */
 export async function planRanges(

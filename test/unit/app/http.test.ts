@@ -42,6 +42,15 @@ test('/health is 200 with evidence and 503 with the reason without', async () =>
   ]);
 });
 
+test('a target that has not answered for longer than 30 s is not healthy', () => {
+  const progress = working();
+  const now = Date.now();
+  progress.applyingSinceMs.set('stream', now - 29_000);
+  expect(healthOf(progress, now)).toEqual({ healthy: true, reason: null });
+  progress.applyingSinceMs.set('copy/0', now - 31_000);
+  expect(healthOf(progress, now)).toEqual({ healthy: false, reason: 'the target has not answered for 31 s' });
+});
+
 test('a source that was silent for longer than 30 s is not healthy, nor is one never heard of', () => {
   const progress = working();
   const now = Date.now();
