@@ -40,12 +40,30 @@ export async function* gather(
   }
 }
 
-/** Batches of a lane that is not read ahead, with their bytes counted. */
-export async function* counted(batches: AsyncIterable<Batch>, memory: Memory): AsyncGenerator<Batch> {
-  for await (const batch of batches) yield* whileHeld(batch, appliedBytes(batch), memory);
+/** Batches of a lane that is not read ahead, as the run's memory has room for them; how much the next one takes is guessed by the last one. */
+export async function* counted(
+  batches: AsyncIterable<Batch>,
+  memory: Memory,
+  signal: AbortSignal,
+): AsyncGenerator<Batch> {
+  let expected = 0;
+  try {
+    for await (const batch of batches) {
+      memory.give(expected);
+      expected = 0;
+      yield* whileApplied(batch, memory);
+      if (batch.changes.length === 0) continue;
+      await memory.room(() => false, signal);
+      expected = appliedBytes(batch);
+      memory.take(expected);
+    }
+  } finally {
+    memory.give(expected);
+  }
 }
 
-function* whileHeld(batch: Batch, bytes: number, memory: Memory): Generator<Batch> {
+function* whileApplied(batch: Batch, memory: Memory): Generator<Batch> {
+  const bytes = appliedBytes(batch);
   memory.take(bytes);
   try {
     yield batch;
@@ -54,9 +72,9 @@ function* whileHeld(batch: Batch, bytes: number, memory: Memory): Generator<Batc
   }
 }
 
-/** While a batch is being applied the target makes bytes of its own of it, about as many again. */
+/** What a batch takes with what a target makes of it while it is applied: PostgreSQL once as much again, MongoDB's driver three times. */
 function appliedBytes({ bytes }: Batch): number {
-  return 2 * bytes;
+  return 4 * bytes;
 }
 
 class ReadAhead {
@@ -98,8 +116,7 @@ class ReadAhead {
   async #room(): Promise<void> {
     while (this.#bytes >= this.#limits.bytes || this.#changes >= this.#limits.changes)
       await this.#taken.wait(this.#signal);
-    while (this.#memory.isFull && (this.#applying || this.#waiting.length > 0))
-      await this.#memory.freed.wait(this.#signal);
+    await this.#memory.room(() => this.#applying || this.#waiting.length > 0, this.#signal);
   }
 
   take(): Batch | null {
@@ -115,7 +132,7 @@ class ReadAhead {
 
   *whileApplied(batch: Batch): Generator<Batch> {
     this.#applying = true;
-    yield* whileHeld(batch, appliedBytes(batch), this.#memory);
+    yield* whileApplied(batch, this.#memory);
     this.#applying = false;
   }
 

@@ -54,7 +54,9 @@ function targetTables(tables: readonly TableSchema[], transforms: Transforms): T
 async function driveLane(run: Run, lane: Lane, fail: (error: unknown) => void): Promise<void> {
   // Parts of a chunk have a good size already, and several lanes bring them: reading ahead would only keep rows in memory longer.
   const batches =
-    lane.kind === 'copy' ? counted(lane.batches, run.memory) : gather(lane.batches, run.limits, run.memory, run.signal);
+    lane.kind === 'copy'
+      ? counted(lane.batches, run.memory, run.signal)
+      : gather(lane.batches, run.limits, run.memory, run.signal);
   for await (const read of batches) {
     try {
       await applyBatch(run, lane, read);

@@ -8,15 +8,18 @@ function collect(): void {
   globalThis.gc?.();
 }
 
+/** How long a lane that holds nothing waits for room while nothing is given back. In ms. */
+const patienceMs = 1_000;
+
 /**
- * What the lanes of one run hold of changes, all together, in bytes (G6): read and not yet applied. A lane that holds nothing may always read
- * on, so one batch larger than all of it passes alone, and no lane waits for one that waits for it; any other waits until there is room.
+ * What the lanes of one run hold of changes, all together, in bytes (G6): read and not yet applied. A lane reads on when there is room. One that
+ * holds nothing waits no longer than while others move: it may be the one for which they wait, at a barrier or by a lock in the target. So one batch
+ * larger than all of it passes alone, and nothing stands still for ever.
  */
 export class Memory {
   readonly bytes: number;
-  /** Rings when something was given back. */
-  readonly freed = new Bell();
   #held = 0;
+  readonly #freed = new Bell();
 
   constructor(bytes: number) {
     this.bytes = bytes;
@@ -26,17 +29,32 @@ export class Memory {
     return this.#held;
   }
 
-  get isFull(): boolean {
-    return this.#held >= this.bytes;
-  }
-
   take(bytes: number): void {
     this.#held += bytes;
   }
 
   give(bytes: number): void {
     this.#held -= bytes;
-    this.freed.notify();
+    this.#freed.notify();
     if (bytes >= largeBytes) setImmediate(collect);
+  }
+
+  /** Waits until there is room; `holds` says whether who asks holds something of it, by which room will come. */
+  async room(holds: () => boolean, signal: AbortSignal): Promise<void> {
+    while (this.#held >= this.bytes) {
+      const freed = this.#freed.wait(signal);
+      if (holds()) await freed;
+      else if (!(await isWithin(patienceMs, freed))) return;
+    }
+  }
+}
+
+async function isWithin(ms: number, done: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), ms)));
+  try {
+    return await Promise.race([done.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
