@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { usageOf } from '../../dev/usage.ts';
-import type { Ended, Running } from '../e2e/cli.ts';
+import type { Running } from '../e2e/cli.ts';
 import { said } from './kills.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -14,12 +14,11 @@ export function bound(memory: number): number {
 export async function peakOf(running: Running): Promise<number> {
   const pid = running.process.pid ?? 0;
   let peak = 0;
-  let ended: Ended | null = null;
-  void running.ended.then((end) => (ended = end));
-  while (ended === null) {
-    peak = Math.max(peak, (await usageOf(pid))?.peakBytes ?? 0);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  for (let usage = await usageOf(pid); usage !== null; usage = await usageOf(pid)) {
+    peak = Math.max(peak, usage.peakBytes);
+    await Promise.race([running.ended, new Promise((resolve) => setTimeout(resolve, 10))]);
   }
+  await running.ended;
   expect(running.process.exitCode, said(running)).toBe(0);
   expect(peak, 'it was seen').toBeGreaterThan(0);
   return peak;
