@@ -1,6 +1,7 @@
 import { Product, type PipelineConfig } from '../dev/product.ts';
 import type { Server } from '../dev/servers/index.ts';
 import { cpuOfTree } from '../dev/usage.ts';
+import { MemoryWatch } from './memory-watch.ts';
 import { compareAll, isEqual } from '../verify/all.ts';
 
 /** What one run of Lockstep took. */
@@ -9,7 +10,10 @@ export interface Measured {
   readonly seconds: number;
   /** From the start of the process until the first change was visible in the target; null where nobody looked. */
   readonly firstMs: number | null;
+  /** Of Lockstep's resident memory. */
   readonly peakBytes: number;
+  /** Of each server's, by what it was seen to have while Lockstep ran. */
+  readonly serverPeakBytes: Readonly<Record<string, number>>;
   /** CPU seconds: of Lockstep, and of each server meanwhile. */
   readonly cpu: Readonly<Record<string, number>>;
 }
@@ -25,6 +29,7 @@ export interface Measuring {
 /** Runs Lockstep until it has caught up. Throws when it fails. */
 export async function measure({ config, args, servers, firstVisible }: Measuring): Promise<Measured> {
   const before = await cpuOf(servers);
+  const memory = new MemoryWatch(servers);
   const started = performance.now();
   const product = await Product.start(config, ['--until', 'caught-up', '--json', ...args]);
   try {
@@ -36,8 +41,15 @@ export async function measure({ config, args, servers, firstVisible }: Measuring
     const after = await cpuOf(servers);
     const cpu = Object.fromEntries([...after].map(([kind, spent]) => [kind, spent - (before.get(kind) ?? 0)]));
     const usage = product.usage;
-    return { seconds, firstMs, peakBytes: usage?.peakBytes ?? 0, cpu: { lockstep: usage?.cpuSeconds ?? 0, ...cpu } };
+    return {
+      seconds,
+      firstMs,
+      peakBytes: usage?.peakBytes ?? 0,
+      serverPeakBytes: Object.fromEntries(memory.peaks),
+      cpu: { lockstep: usage?.cpuSeconds ?? 0, ...cpu },
+    };
   } finally {
+    memory[Symbol.dispose]();
     await product[Symbol.asyncDispose]();
   }
 }
@@ -56,7 +68,8 @@ async function firstSeen(
   return null;
 }
 
-async function cpuOf(servers: readonly Server[]): Promise<ReadonlyMap<string, number>> {
+/** CPU seconds that each server has used since it started. */
+export async function cpuOf(servers: readonly Server[]): Promise<ReadonlyMap<string, number>> {
   const spent = new Map<string, number>();
   for (const { kind, pid } of servers) if (pid !== null) spent.set(kind, await cpuOfTree(pid));
   return spent;

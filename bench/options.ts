@@ -18,10 +18,11 @@ export interface BenchOptions {
 
 export const USAGE = `npm run bench -- ${BENCHES.join('|')} [options]
 
-  snapshot   copies one table of 10 mixed columns; beside it the limit: mysql | psql COPY
+  snapshot   copies one table of 10 mixed columns; limit: mysql | psql COPY, or raw inserts into MongoDB
   drain      applies a backlog of single-row transactions over 4 tables (50 % update, 35 % insert, 15 % delete),
-             built while Lockstep was stopped, with uniform and with zipf keys
-  publish    the same backlog into Kafka as Avro, as single-row and as 1000-row transactions
+             built while Lockstep was stopped, with uniform and with zipf keys; limit: upserts by hand
+  publish    the same backlog into Kafka as Avro, as single-row and as 1000-row transactions; limit: Kafka's
+             own performance test
 
   --rows N                    rows or changes; default: 1000000 for snapshot, 200000 for the others
   --source mysql|mariadb      default: mysql
