@@ -1,8 +1,7 @@
-import type { PipelineConfig } from '../dev/product.ts';
 import { BACKLOG_TABLES, buildBacklog, type BacklogChange, type BacklogShape } from './backlog.ts';
 import { BENCH_DATABASE, createBenchDatabase, fillMixedTable, MIXED_COLUMNS, withoutSync } from './data.ts';
 import { UpsertLimit } from './limits/upsert.ts';
-import { expectEqualContents, measure } from './measure.ts';
+import { directConfig, expectEqualContents, measure } from './measure.ts';
 import { runNumbers, type Stage } from './stage.ts';
 import { count } from './throughput.ts';
 
@@ -12,16 +11,7 @@ export const TABLES = [`${BENCH_DATABASE}.*`];
 export async function benchDrain(stage: Stage): Promise<void> {
   const { options, source, sink, target, signal } = stage;
   const servers = [source, sink];
-  const targets = { target: target.url };
-  const config: PipelineConfig = {
-    name: 'bench',
-    source: source.url,
-    tables: TABLES,
-    kafka: null,
-    registry: null,
-    targets,
-    listen: null,
-  };
+  const config = directConfig(stage, TABLES);
   await makeBase(stage);
   await measure({ config, args: [], servers, firstVisible: null }); // the copy, which is not what is measured
   let seed = 1;

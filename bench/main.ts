@@ -4,6 +4,7 @@ import type { Stage } from './stage.ts';
 const BENCH: Readonly<Record<Bench, () => Promise<(stage: Stage) => Promise<void>>>> = {
   snapshot: async () => (await import('./snapshot.ts')).benchSnapshot,
   drain: async () => (await import('./drain.ts')).benchDrain,
+  latency: async () => (await import('./latency/bench.ts')).benchLatency,
   publish: async () => (await import('./publish.ts')).benchPublish,
 };
 

@@ -1,6 +1,7 @@
 import { Product, type PipelineConfig } from '../dev/product.ts';
 import type { Server } from '../dev/servers/index.ts';
 import { cpuOfTree } from '../dev/usage.ts';
+import type { Stage } from './stage.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import { compareAll, isEqual } from '../verify/all.ts';
 
@@ -24,6 +25,22 @@ export interface Measuring {
   readonly servers: readonly Server[];
   /** True once the first change is visible in the target; null where that cannot be seen. */
   readonly firstVisible: (() => Promise<boolean>) | null;
+}
+
+/** From the stage's source directly to its target. */
+export function directConfig(
+  { source, target }: Pick<Stage, 'source' | 'target'>,
+  tables: readonly string[],
+): PipelineConfig {
+  return {
+    name: 'bench',
+    source: source.url,
+    tables,
+    kafka: null,
+    registry: null,
+    targets: { target: target.url },
+    listen: null,
+  };
 }
 
 /** Runs Lockstep until it has caught up. Throws when it fails. */

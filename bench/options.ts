@@ -1,14 +1,18 @@
 import { parseArgs } from 'node:util';
 
-export const BENCHES = ['snapshot', 'drain', 'publish'] as const;
+export const BENCHES = ['snapshot', 'drain', 'publish', 'latency'] as const;
 export type Bench = (typeof BENCHES)[number];
 
 export interface BenchOptions {
   readonly bench: Bench;
   readonly source: 'mysql' | 'mariadb';
   readonly target: 'postgres' | 'mongodb';
-  /** Rows of the copied table, or changes of the backlog. */
+  /** Rows of the copied table, changes of the backlog, or rows of the large transaction. */
   readonly rows: number;
+  /** Transactions a second. */
+  readonly rates: readonly number[];
+  /** How long transactions are written at a rate. */
+  readonly seconds: number;
   /** Counted runs; one more comes before them to warm up, unless there is one only. */
   readonly runs: number;
   readonly json: boolean;
@@ -23,8 +27,14 @@ export const USAGE = `npm run bench -- ${BENCHES.join('|')} [options]
              built while Lockstep was stopped, with uniform and with zipf keys; limit: upserts by hand
   publish    the same backlog into Kafka as Avro, as single-row and as 1000-row transactions; limit: Kafka's
              own performance test
+  latency    single-row transactions on an even schedule, 200, 1000 and 3000 a second, and 1000 while one large
+             transaction is written: from when each was due, and from its commit, until the target shows it;
+             limit: the same straight into the target
 
-  --rows N                    rows or changes; default: 1000000 for snapshot, 200000 for the others
+  --rows N                    rows of the copied table; changes of the backlog; rows of the large transaction;
+                              default: 1000000 for snapshot and latency, 200000 for drain and publish
+  --rate N                    latency: this rate only
+  --seconds N                 latency: how long at each rate; default: 20
   --source mysql|mariadb      default: mysql
   --target postgres|mongodb   default: postgres
   --runs N                    counted runs after one to warm up; 1 has no warm-up; default: 5
@@ -35,6 +45,14 @@ Every run is compared with the source, value by value: a run that lost or change
 Results are appended to bench/results/.
 `;
 
+const DEFAULT_ROWS: Readonly<Record<Bench, string>> = {
+  snapshot: '1000000',
+  drain: '200000',
+  publish: '200000',
+  latency: '1000000',
+};
+const DEFAULT_RATES = [200, 1000, 3000];
+
 /** Null when help was asked for. Throws with what is wrong. */
 export function parseOptions(args: readonly string[]): BenchOptions | null {
   const { values, positionals } = parseArgs({
@@ -42,6 +60,8 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
     allowPositionals: true,
     options: {
       rows: { type: 'string' },
+      rate: { type: 'string' },
+      seconds: { type: 'string', default: '20' },
       source: { type: 'string', default: 'mysql' },
       target: { type: 'string', default: 'postgres' },
       runs: { type: 'string', default: '5' },
@@ -56,7 +76,9 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
     bench,
     source: oneOf('--source', values.source, ['mysql', 'mariadb'] as const),
     target: oneOf('--target', values.target, ['postgres', 'mongodb'] as const),
-    rows: whole('--rows', values.rows ?? (bench === 'snapshot' ? '1000000' : '200000'), 1000),
+    rows: whole('--rows', values.rows ?? DEFAULT_ROWS[bench], 1000),
+    rates: values.rate === undefined ? DEFAULT_RATES : [whole('--rate', values.rate, 1)],
+    seconds: whole('--seconds', values.seconds, 1),
     runs: whole('--runs', values.runs, 1),
     json: values.json,
     fast: values.fast,

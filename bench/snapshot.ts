@@ -1,5 +1,5 @@
 import { BENCH_DATABASE, createBenchDatabase, fillMixedTable, withoutSync } from './data.ts';
-import { expectEqualContents, measure } from './measure.ts';
+import { directConfig, expectEqualContents, measure } from './measure.ts';
 import { measureInsert } from './limits/insert.ts';
 import { findPipe, measurePipe } from './limits/pipe.ts';
 import { runNumbers, type Stage } from './stage.ts';
@@ -24,15 +24,7 @@ export async function benchSnapshot(stage: Stage): Promise<void> {
     await target.clear();
     const piped = pipe === null ? null : await measurePipe(pipe, source, sink, TABLE, options.rows);
     const measured = await measure({
-      config: {
-        name: 'bench',
-        source: source.url,
-        tables,
-        kafka: null,
-        registry: null,
-        targets: { target: target.url },
-        listen: null,
-      },
+      config: directConfig(stage, tables),
       args: [],
       servers,
       firstVisible: async () => await target.holds(TABLE, null),

@@ -6,6 +6,7 @@ import { BENCH_DATABASE } from './data.ts';
 
 /** What a benchmark does with a target beside letting Lockstep write to it. */
 export interface BenchTarget extends AsyncDisposable {
+  readonly kind: 'postgres' | 'mongodb';
   readonly url: string;
   /** Removes everything that an earlier run has left. */
   clear(): Promise<void>;
@@ -21,6 +22,7 @@ async function openPostgres(url: string): Promise<BenchTarget> {
   const client = new Client({ connectionString: url });
   await client.connect();
   return {
+    kind: 'postgres',
     url,
     async clear() {
       await client.query(`DROP SCHEMA IF EXISTS ${BENCH_DATABASE} CASCADE; DROP SCHEMA IF EXISTS lockstep CASCADE`);
@@ -50,6 +52,7 @@ async function openMongodb(server: string): Promise<BenchTarget> {
   const client = await new MongoClient(url).connect();
   const database = client.db(databaseOf(url) ?? BENCH_DATABASE);
   return {
+    kind: 'mongodb',
     url,
     async clear() {
       await database.dropDatabase();
