@@ -12,7 +12,7 @@ export async function benchDrain(stage: Stage): Promise<void> {
   const { options, source, sink, target, signal } = stage;
   const servers = [source, sink];
   const config = directConfig(stage, TABLES);
-  await makeBase(stage);
+  await makeBase(stage, options.rows);
   await measure({ config, args: [], servers, firstVisible: null }); // the copy, which is not what is measured
   let seed = 1;
   for (const keys of ['uniform', 'zipf'] as const) {
@@ -34,9 +34,9 @@ export async function benchDrain(stage: Stage): Promise<void> {
   }
 }
 
-/** Four tables with rows for the updates and deletes to meet. */
-export async function makeBase({ connection, options, report }: Stage): Promise<void> {
-  const each = Math.max(1000, Math.round(options.rows / 4));
+/** Four tables with so many rows in all for the updates and deletes to meet. */
+export async function makeBase({ connection, report }: Stage, rows: number): Promise<void> {
+  const each = Math.max(1000, Math.round(rows / BACKLOG_TABLES.length));
   report.say(`making ${String(BACKLOG_TABLES.length)} tables of ${String(each)} rows`);
   await withoutSync(connection, async () => {
     await createBenchDatabase(connection);

@@ -5,6 +5,7 @@ const BENCH: Readonly<Record<Bench, () => Promise<(stage: Stage) => Promise<void
   snapshot: async () => (await import('./snapshot.ts')).benchSnapshot,
   drain: async () => (await import('./drain.ts')).benchDrain,
   latency: async () => (await import('./latency/bench.ts')).benchLatency,
+  footprint: async () => (await import('./footprint/bench.ts')).benchFootprint,
   publish: async () => (await import('./publish.ts')).benchPublish,
 };
 

@@ -25,6 +25,8 @@ export interface Measuring {
   readonly servers: readonly Server[];
   /** True once the first change is visible in the target; null where that cannot be seen. */
   readonly firstVisible: (() => Promise<boolean>) | null;
+  /** Added to ours. */
+  readonly environment?: NodeJS.ProcessEnv;
 }
 
 /** From the stage's source directly to its target. */
@@ -44,11 +46,11 @@ export function directConfig(
 }
 
 /** Runs Lockstep until it has caught up. Throws when it fails. */
-export async function measure({ config, args, servers, firstVisible }: Measuring): Promise<Measured> {
+export async function measure({ config, args, servers, firstVisible, environment }: Measuring): Promise<Measured> {
   const before = await cpuOf(servers);
   const memory = new MemoryWatch(servers);
   const started = performance.now();
-  const product = await Product.start(config, ['--until', 'caught-up', '--json', ...args]);
+  const product = await Product.start(config, ['--until', 'caught-up', '--json', ...args], environment);
   try {
     const ended = product.ended();
     const firstMs = firstVisible === null ? null : await firstSeen(product, firstVisible, started);

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const BENCHES = ['snapshot', 'drain', 'publish', 'latency'] as const;
+export const BENCHES = ['snapshot', 'drain', 'publish', 'latency', 'footprint'] as const;
 export type Bench = (typeof BENCHES)[number];
 
 export interface BenchOptions {
@@ -13,6 +13,7 @@ export interface BenchOptions {
   readonly rates: readonly number[];
   /** How long transactions are written at a rate. */
   readonly seconds: number;
+  readonly kills: number;
   /** Counted runs; one more comes before them to warm up, unless there is one only. */
   readonly runs: number;
   readonly json: boolean;
@@ -30,11 +31,15 @@ export const USAGE = `npm run bench -- ${BENCHES.join('|')} [options]
   latency    single-row transactions on an even schedule, 200, 1000 and 3000 a second, and 1000 while one large
              transaction is written: from when each was due, and from its commit, until the target shows it;
              limit: the same straight into the target
+  footprint  start to the first change, peak memory (idle, backlog, one large transaction, rows of 16 MB), and
+             kill -9 at random moments under a writer: time to the first change after it, rows lost, rows doubled
 
   --rows N                    rows of the copied table; changes of the backlog; rows of the large transaction;
-                              default: 1000000 for snapshot and latency, 200000 for drain and publish
+                              default: 1000000 for snapshot and latency, 200000 for drain and publish,
+                              3000000 for footprint
   --rate N                    latency: this rate only
   --seconds N                 latency: how long at each rate; default: 20
+  --kill N                    footprint: how many times; default: 20
   --source mysql|mariadb      default: mysql
   --target postgres|mongodb   default: postgres
   --runs N                    counted runs after one to warm up; 1 has no warm-up; default: 5
@@ -50,6 +55,7 @@ const DEFAULT_ROWS: Readonly<Record<Bench, string>> = {
   drain: '200000',
   publish: '200000',
   latency: '1000000',
+  footprint: '3000000',
 };
 const DEFAULT_RATES = [200, 1000, 3000];
 
@@ -62,6 +68,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
       rows: { type: 'string' },
       rate: { type: 'string' },
       seconds: { type: 'string', default: '20' },
+      kill: { type: 'string', default: '20' },
       source: { type: 'string', default: 'mysql' },
       target: { type: 'string', default: 'postgres' },
       runs: { type: 'string', default: '5' },
@@ -79,6 +86,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
     rows: whole('--rows', values.rows ?? DEFAULT_ROWS[bench], 1000),
     rates: values.rate === undefined ? DEFAULT_RATES : [whole('--rate', values.rate, 1)],
     seconds: whole('--seconds', values.seconds, 1),
+    kills: whole('--kill', values.kill, 0),
     runs: whole('--runs', values.runs, 1),
     json: values.json,
     fast: values.fast,

@@ -22,7 +22,7 @@ export async function benchPublish(stage: Stage): Promise<void> {
   };
   const publish = ['--only', 'source'];
   const consume = ['--only', 'target'];
-  await makeBase(stage);
+  await makeBase(stage, options.rows);
   await measure({ config, args: publish, servers, firstVisible: null }); // the copy, which is not what is measured
   let seed = 1;
   for (const changesPerTransaction of [1, 1000] as const) {

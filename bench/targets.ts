@@ -12,6 +12,8 @@ export interface BenchTarget extends AsyncDisposable {
   clear(): Promise<void>;
   /** True once the table holds the row with this id, or any row. */
   holds(table: string, id: number | null): Promise<boolean>;
+  /** The largest id of the table; -1 while it has no row with one that is not negative. */
+  newest(table: string): Promise<number>;
 }
 
 export async function openBenchTarget(server: Server): Promise<BenchTarget> {
@@ -34,6 +36,12 @@ async function openPostgres(url: string): Promise<BenchTarget> {
         .query(`SELECT 1 FROM ${BENCH_DATABASE}.${table} ${where} LIMIT 1`)
         .catch(missingIsNull);
       return (found?.rowCount ?? 0) > 0;
+    },
+    async newest(table) {
+      const { rows } = await client.query<{ newest: string | null }>(
+        `SELECT max(id) AS newest FROM ${BENCH_DATABASE}.${table}`,
+      );
+      return Math.max(-1, Number(rows[0]?.newest ?? -1));
     },
     async [Symbol.asyncDispose]() {
       await client.end();
@@ -61,6 +69,10 @@ async function openMongodb(server: string): Promise<BenchTarget> {
     async holds(table, id) {
       const filter = id === null ? {} : { id };
       return (await database.collection(table).findOne(filter, { projection: { _id: 1 } })) !== null;
+    },
+    async newest(table) {
+      const [newest] = await database.collection(table).find().sort({ _id: -1 }).limit(1).toArray();
+      return Math.max(-1, Number(newest?._id ?? -1));
     },
     async [Symbol.asyncDispose]() {
       await client.close();

@@ -51,6 +51,11 @@ export class ScheduledWriter implements AsyncDisposable {
     return this.startMs + ((id - this.schedule.first) * 1000) / this.schedule.rate;
   }
 
+  /** The newest row that is due by then. */
+  dueBy(ms: number): number {
+    return this.schedule.first + Math.floor(((ms - this.startMs) * this.schedule.rate) / 1000);
+  }
+
   /** Resolves once all rows are committed: when each was. Throws when the writer fails. */
   async ended(): Promise<Float64Array> {
     return await this.#ended;
