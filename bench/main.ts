@@ -6,6 +6,7 @@ const BENCH: Readonly<Record<Bench, () => Promise<(stage: Stage) => Promise<void
   drain: async () => (await import('./drain.ts')).benchDrain,
   latency: async () => (await import('./latency/bench.ts')).benchLatency,
   footprint: async () => (await import('./footprint/bench.ts')).benchFootprint,
+  soak: async () => (await import('./soak/bench.ts')).benchSoak,
   publish: async () => (await import('./publish.ts')).benchPublish,
 };
 

@@ -44,6 +44,12 @@ export class Report {
     process.stderr.write(`${line}\n`);
   }
 
+  /** A line of many, as one object where that was asked for. */
+  line(text: string, fields: object): void {
+    if (this.#json) console.log(JSON.stringify(fields));
+    else this.say(text);
+  }
+
   /** The first figures are shown at once, all of them at the end. */
   async add(result: Result, figures: readonly Figure[]): Promise<void> {
     this.#kept.push({ result, figures });
