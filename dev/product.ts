@@ -103,6 +103,11 @@ export class Product implements AsyncDisposable {
     return this.#exit;
   }
 
+  /** Throws, with what it said, when it has ended. */
+  async expectRunning(): Promise<void> {
+    if (this.#exit !== null) throw new Error(`Lockstep has ended with ${String(this.#exit)}:\n${await this.errors()}`);
+  }
+
   /** What it has used up to now, or up to its end less 25 ms. */
   get usage(): Usage | null {
     return this.#usage;

@@ -71,8 +71,7 @@ export async function benchKills(stage: Stage): Promise<void> {
 /** Resolves once a row is visible that is newer than `before`. */
 async function newer({ target, signal }: Stage, product: Product, before: number): Promise<void> {
   while ((await target.newest(PINGS)) <= before) {
-    if (product.exit !== null)
-      throw new Error(`Lockstep ended with ${String(product.exit)}:\n${await product.errors()}`);
+    await product.expectRunning();
     await sleep(LOOK_EVERY_MS, undefined, { signal });
   }
 }

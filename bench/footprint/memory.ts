@@ -45,7 +45,7 @@ async function idle(stage: Stage): Promise<Figure> {
   const product = await Product.start(directConfig(stage, TABLES));
   try {
     await sleep(IDLE_MS, undefined, { signal: stage.signal });
-    if (product.exit !== null) throw new Error(`Lockstep ended with ${String(product.exit)}`);
+    await product.expectRunning();
     return { name: 'peak MB, idle', value: (product.usage?.peakBytes ?? 0) / 1e6 };
   } finally {
     await product[Symbol.asyncDispose]();

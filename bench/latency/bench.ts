@@ -113,7 +113,7 @@ class Following implements AsyncDisposable {
         await insertLarge(connection, LARGE, largeRows);
       }
       const committedMs = await writer.ended();
-      await seen.all(ARRIVES_WITHIN_MS, signal, () => this.#check());
+      await seen.all(ARRIVES_WITHIN_MS, signal, async () => await this.#product.expectRunning());
       const spent = (this.#product.usage?.cpuSeconds ?? 0) - before;
       const due = (i: number): number => writer.dueMs(schedule.first + i);
       return {
@@ -125,10 +125,6 @@ class Following implements AsyncDisposable {
     } finally {
       await writer[Symbol.asyncDispose]();
     }
-  }
-
-  #check(): void {
-    if (this.#product.exit !== null) throw new Error(`Lockstep ended with ${String(this.#product.exit)}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

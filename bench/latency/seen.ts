@@ -22,11 +22,15 @@ export class Seen {
   }
 
   /** Resolves once all rows were seen. Throws when that takes longer than `withinMs` from now, and what `check` throws. */
-  async all(withinMs: number, signal: AbortSignal, check: () => void = () => undefined): Promise<void> {
+  async all(
+    withinMs: number,
+    signal: AbortSignal,
+    check: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<void> {
     const deadlineMs = monotonicMs() + withinMs;
     while (this.#count < this.atMs.length) {
       signal.throwIfAborted();
-      check();
+      await check();
       if (monotonicMs() > deadlineMs)
         throw new Error(`void: ${String(this.atMs.length - this.#count)} rows were not seen in the target`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));

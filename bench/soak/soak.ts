@@ -67,7 +67,7 @@ export class Soak implements AsyncDisposable {
 
   /** What there is to see since the sample before. Throws when Lockstep or the load have ended. */
   async sample(): Promise<Sample> {
-    this.#check();
+    await this.#check();
     const committed = this.#load.committed;
     const [status] = (await fetchStatus(this.#listen)).values();
     const tables = BACKLOG_TABLES.map((table) => status?.tables.get(`${BENCH_DATABASE}.${table}`)?.applied ?? 0);
@@ -97,14 +97,14 @@ export class Soak implements AsyncDisposable {
     const { length } = await this.#beats.ended();
     const deadlineMs = monotonicMs() + ARRIVES_WITHIN_MS;
     while (this.#seen < length) {
-      this.#check();
+      await this.#check();
       if (monotonicMs() > deadlineMs) throw new Error(`void: ${String(length - this.#seen)} rows have not arrived`);
       await sleep(LOOK_EVERY_MS, undefined, { signal });
     }
   }
 
-  #check(): void {
-    if (this.#product.exit !== null) throw new Error(`Lockstep ended with ${String(this.#product.exit)}`);
+  async #check(): Promise<void> {
+    await this.#product.expectRunning();
     this.#load.check();
   }
 
