@@ -21,6 +21,8 @@ export function mixedTable(name: string): string {
   )`;
 }
 
+export const MIXED_COLUMNS = 'id, amount, title, price, made, seen, document, body, ratio, grade';
+
 export const POSTGRES_TABLE = `(
   id bigint PRIMARY KEY, amount integer NOT NULL, title varchar(60) NOT NULL, price numeric(12,4) NOT NULL,
   made timestamp(3) NOT NULL, seen timestamptz(0) NOT NULL, document jsonb NOT NULL, body text NOT NULL,

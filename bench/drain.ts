@@ -1,8 +1,9 @@
-import type { PipelineConfig } from '../dev/product.ts';
-import { BACKLOG_TABLES, buildBacklog, type BacklogShape } from './backlog.ts';
-import { BENCH_DATABASE, createBenchDatabase, fillMixedTable, withoutSync } from './data.ts';
-import { expectEqualContents, measure } from './measure.ts';
-import { count, runNumbers, type Stage } from './stage.ts';
+import { BACKLOG_TABLES, buildBacklog, type BacklogChange, type BacklogShape } from './backlog.ts';
+import { BENCH_DATABASE, createBenchDatabase, fillMixedTable, MIXED_COLUMNS, withoutSync } from './data.ts';
+import { UpsertLimit } from './limits/upsert.ts';
+import { directConfig, expectEqualContents, measure } from './measure.ts';
+import { runNumbers, type Stage } from './stage.ts';
+import { count } from './throughput.ts';
 
 export const TABLES = [`${BENCH_DATABASE}.*`];
 
@@ -10,35 +11,32 @@ export const TABLES = [`${BENCH_DATABASE}.*`];
 export async function benchDrain(stage: Stage): Promise<void> {
   const { options, source, sink, target, signal } = stage;
   const servers = [source, sink];
-  const targets = { target: target.url };
-  const config: PipelineConfig = {
-    name: 'bench',
-    source: source.url,
-    tables: TABLES,
-    kafka: null,
-    registry: null,
-    targets,
-    listen: null,
-  };
-  await makeBase(stage);
+  const config = directConfig(stage, TABLES);
+  await makeBase(stage, options.rows);
   await measure({ config, args: [], servers, firstVisible: null }); // the copy, which is not what is measured
   let seed = 1;
   for (const keys of ['uniform', 'zipf'] as const) {
     for (const run of runNumbers(options)) {
       const shape = { changes: options.rows, keys, changesPerTransaction: 1, seed: (seed += 1) } as const;
-      const { table, id } = await makeBacklog(stage, shape);
-      const firstVisible = async (): Promise<boolean> => await target.holds(table, id);
-      const measured = await measure({ config, args: [], servers, firstVisible });
-      await expectEqualContents(source.url, target.url, TABLES, signal);
-      const variant = `${keys} ${options.source} to ${options.target}`;
-      await count(stage, { variant, rows: options.rows, run, servers, measured, limitSeconds: null });
+      const limit = options.target === 'postgres' ? await UpsertLimit.open(target.url) : null;
+      try {
+        const { table, id, changes } = await makeBacklog(stage, shape);
+        const firstVisible = async (): Promise<boolean> => await target.holds(table, id);
+        const measured = await measure({ config, args: [], servers, firstVisible });
+        await expectEqualContents(source.url, target.url, TABLES, signal);
+        const variant = `${keys} ${options.source} to ${options.target}`;
+        const taken = (await limit?.measure(changes)) ?? null;
+        await count(stage, { variant, rows: options.rows, run, servers, measured, limit: taken });
+      } finally {
+        await limit?.[Symbol.asyncDispose]();
+      }
     }
   }
 }
 
-/** Four tables with rows for the updates and deletes to meet. */
-export async function makeBase({ connection, options, report }: Stage): Promise<void> {
-  const each = Math.max(1000, Math.round(options.rows / 4));
+/** Four tables with so many rows in all for the updates and deletes to meet. */
+export async function makeBase({ connection, report }: Stage, rows: number): Promise<void> {
+  const each = Math.max(1000, Math.round(rows / BACKLOG_TABLES.length));
   report.say(`making ${String(BACKLOG_TABLES.length)} tables of ${String(each)} rows`);
   await withoutSync(connection, async () => {
     await createBenchDatabase(connection);
@@ -46,22 +44,31 @@ export async function makeBase({ connection, options, report }: Stage): Promise<
   });
 }
 
-/** Builds the backlog; gives a row by which its beginning can be seen in the target: its very first change inserts it. */
-export async function makeBacklog(stage: Stage, shape: BacklogShape): Promise<{ table: string; id: number }> {
+export interface Backlog {
+  /** A row by which its beginning can be seen in the target: the very first change inserts it. */
+  readonly table: string;
+  readonly id: number;
+  /** All of it, in an order in which it may have come. */
+  readonly changes: readonly BacklogChange[];
+}
+
+/** Builds the backlog; the row by which its beginning is seen comes on top of the shape's changes. */
+export async function makeBacklog(stage: Stage, shape: BacklogShape): Promise<Backlog> {
   const { connection, source, report } = stage;
   const started = performance.now();
   const [table] = BACKLOG_TABLES;
   const id = -shape.seed;
+  const changes: BacklogChange[] = [{ table, id, kind: 'insert' }];
   await withoutSync(connection, async () => {
     // The server reads a log file from its beginning to find where a dump is to start: not what is measured.
     await connection.query('FLUSH BINARY LOGS');
     await connection.query(
-      `INSERT INTO ${BENCH_DATABASE}.${table} SELECT ${String(id)}, amount, title, price, made, seen, document, body, ratio, grade
+      `INSERT INTO ${BENCH_DATABASE}.${table} (${MIXED_COLUMNS}) SELECT ${String(id)}${MIXED_COLUMNS.slice('id'.length)}
         FROM ${BENCH_DATABASE}.${table} LIMIT 1`,
     );
-    await buildBacklog(source.url, shape);
+    for (const change of await buildBacklog(source.url, shape)) changes.push(change);
   });
   const seconds = (performance.now() - started) / 1000;
   report.say(`backlog of ${String(shape.changes)} changes, ${shape.keys} keys, built in ${seconds.toFixed(1)} s`);
-  return { table, id };
+  return { table, id, changes };
 }

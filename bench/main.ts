@@ -4,6 +4,9 @@ import type { Stage } from './stage.ts';
 const BENCH: Readonly<Record<Bench, () => Promise<(stage: Stage) => Promise<void>>>> = {
   snapshot: async () => (await import('./snapshot.ts')).benchSnapshot,
   drain: async () => (await import('./drain.ts')).benchDrain,
+  latency: async () => (await import('./latency/bench.ts')).benchLatency,
+  footprint: async () => (await import('./footprint/bench.ts')).benchFootprint,
+  soak: async () => (await import('./soak/bench.ts')).benchSoak,
   publish: async () => (await import('./publish.ts')).benchPublish,
 };
 

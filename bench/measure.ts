@@ -1,6 +1,8 @@
 import { Product, type PipelineConfig } from '../dev/product.ts';
 import type { Server } from '../dev/servers/index.ts';
 import { cpuOfTree } from '../dev/usage.ts';
+import type { Stage } from './stage.ts';
+import { MemoryWatch } from './memory-watch.ts';
 import { compareAll, isEqual } from '../verify/all.ts';
 
 /** What one run of Lockstep took. */
@@ -9,7 +11,10 @@ export interface Measured {
   readonly seconds: number;
   /** From the start of the process until the first change was visible in the target; null where nobody looked. */
   readonly firstMs: number | null;
+  /** Of Lockstep's resident memory. */
   readonly peakBytes: number;
+  /** Of each server's, by what it was seen to have while Lockstep ran. */
+  readonly serverPeakBytes: Readonly<Record<string, number>>;
   /** CPU seconds: of Lockstep, and of each server meanwhile. */
   readonly cpu: Readonly<Record<string, number>>;
 }
@@ -20,13 +25,32 @@ export interface Measuring {
   readonly servers: readonly Server[];
   /** True once the first change is visible in the target; null where that cannot be seen. */
   readonly firstVisible: (() => Promise<boolean>) | null;
+  /** Added to ours. */
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+/** From the stage's source directly to its target. */
+export function directConfig(
+  { source, target }: Pick<Stage, 'source' | 'target'>,
+  tables: readonly string[],
+): PipelineConfig {
+  return {
+    name: 'bench',
+    source: source.url,
+    tables,
+    kafka: null,
+    registry: null,
+    targets: { target: target.url },
+    listen: null,
+  };
 }
 
 /** Runs Lockstep until it has caught up. Throws when it fails. */
-export async function measure({ config, args, servers, firstVisible }: Measuring): Promise<Measured> {
+export async function measure({ config, args, servers, firstVisible, environment }: Measuring): Promise<Measured> {
   const before = await cpuOf(servers);
+  const memory = new MemoryWatch(servers);
   const started = performance.now();
-  const product = await Product.start(config, ['--until', 'caught-up', '--json', ...args]);
+  const product = await Product.start(config, ['--until', 'caught-up', '--json', ...args], environment);
   try {
     const ended = product.ended();
     const firstMs = firstVisible === null ? null : await firstSeen(product, firstVisible, started);
@@ -36,8 +60,15 @@ export async function measure({ config, args, servers, firstVisible }: Measuring
     const after = await cpuOf(servers);
     const cpu = Object.fromEntries([...after].map(([kind, spent]) => [kind, spent - (before.get(kind) ?? 0)]));
     const usage = product.usage;
-    return { seconds, firstMs, peakBytes: usage?.peakBytes ?? 0, cpu: { lockstep: usage?.cpuSeconds ?? 0, ...cpu } };
+    return {
+      seconds,
+      firstMs,
+      peakBytes: usage?.peakBytes ?? 0,
+      serverPeakBytes: Object.fromEntries(memory.peaks),
+      cpu: { lockstep: usage?.cpuSeconds ?? 0, ...cpu },
+    };
   } finally {
+    memory[Symbol.dispose]();
     await product[Symbol.asyncDispose]();
   }
 }
@@ -56,7 +87,8 @@ async function firstSeen(
   return null;
 }
 
-async function cpuOf(servers: readonly Server[]): Promise<ReadonlyMap<string, number>> {
+/** CPU seconds that each server has used since it started. */
+export async function cpuOf(servers: readonly Server[]): Promise<ReadonlyMap<string, number>> {
   const spent = new Map<string, number>();
   for (const { kind, pid } of servers) if (pid !== null) spent.set(kind, await cpuOfTree(pid));
   return spent;

@@ -3,21 +3,27 @@ import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { aligned, grouped } from '../dev/demo/words.ts';
 import { run } from '../dev/servers/process.ts';
-import type { Measured } from './measure.ts';
 
-/** One counted run. */
-export interface Result extends Measured {
+/** One counted run. What else was measured is kept beside these fields. */
+export interface Result {
   readonly bench: string;
   readonly variant: string;
   /** Servers with their versions, `mysql 9.7.4`. */
   readonly servers: readonly string[];
-  readonly rows: number;
   readonly run: number;
-  readonly rowsPerSecond: number;
-  /** As above, but counted from the first row that was visible in the target. */
-  readonly rowsPerSecondFromFirst: number | null;
-  /** Of the databases' own clients on the same data, where that was measured. */
-  readonly limitRowsPerSecond: number | null;
+}
+
+/** A line of the closing table; `value` is null where it was not measured. */
+export interface Figure {
+  readonly name: string;
+  readonly value: number | null;
+  /** After the decimal point. Default: 0. */
+  readonly digits?: number;
+}
+
+interface Kept {
+  readonly result: Result;
+  readonly figures: readonly Figure[];
 }
 
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
@@ -25,7 +31,7 @@ const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
 /** Keeps results as they come, and shows them at the end. */
 export class Report {
   readonly #json: boolean;
-  readonly #results: Result[] = [];
+  readonly #kept: Kept[] = [];
   readonly #startedAt = new Date().toISOString();
   #commit: string | null = null;
 
@@ -38,8 +44,15 @@ export class Report {
     process.stderr.write(`${line}\n`);
   }
 
-  async add(result: Result): Promise<void> {
-    this.#results.push(result);
+  /** A line of many, as one object where that was asked for. */
+  line(text: string, fields: object): void {
+    if (this.#json) console.log(JSON.stringify(fields));
+    else this.say(text);
+  }
+
+  /** The first figures are shown at once, all of them at the end. */
+  async add(result: Result, figures: readonly Figure[]): Promise<void> {
+    this.#kept.push({ result, figures });
     this.#commit ??= await run(['git', 'rev-parse', '--short', 'HEAD']).then(
       (text) => text.trim(),
       () => 'unknown',
@@ -51,53 +64,50 @@ export class Report {
       `${line}\n`,
     );
     if (this.#json) console.log(line);
-    else
-      this.say(
-        `  run ${String(result.run)}: ${grouped(result.rowsPerSecond)} rows/s in ${result.seconds.toFixed(2)} s`,
-      );
+    else {
+      const measured = figures.filter(({ value }) => value !== null);
+      const first = measured.slice(0, SHOWN_AT_ONCE).map((figure) => `${shown(figure)} ${figure.name}`);
+      this.say(`  run ${String(result.run)}: ${first.join(', ')}`);
+    }
   }
 
   /** The closing table: median, least and most of each figure, per variant. */
   close(): void {
     if (this.#json) return;
-    const variants = Map.groupBy(this.#results, ({ bench, variant }) => `${bench} ${variant}`);
-    for (const [name, results] of variants) {
-      console.log(`\n${name}   ${results[0]?.servers.join(', ') ?? ''}   ${machine()}`);
-      for (const line of aligned([['', 'median', 'least', 'most'], ...figures(results)])) console.log(line);
+    const variants = Map.groupBy(this.#kept, ({ result }) => `${result.bench} ${result.variant}`);
+    for (const [name, runs] of variants) {
+      console.log(`\n${name}   ${runs[0]?.result.servers.join(', ') ?? ''}   ${machine()}`);
+      for (const line of aligned([['', 'median', 'least', 'most'], ...tableOf(runs)])) console.log(line);
     }
   }
 }
 
-function figures(results: readonly Result[]): string[][] {
-  const rows: string[][] = [];
-  const figure = (name: string, value: (result: Result) => number | null, digits = 0): void => {
-    const values = results
-      .map(value)
-      .filter((each) => each !== null)
-      .sort((a, b) => a - b);
-    const [least, most, median] = [values[0], values.at(-1), medianOf(values)];
-    if (least === undefined || most === undefined || median === null) return;
-    const text = (each: number): string => (digits === 0 ? grouped(each) : each.toFixed(digits));
-    rows.push([name, text(median), text(least), text(most)]);
-  };
-  figure('rows/s', ({ rowsPerSecond }) => rowsPerSecond);
-  figure('rows/s from the first row', ({ rowsPerSecondFromFirst }) => rowsPerSecondFromFirst);
-  figure('rows/s of the clients’ pipe', ({ limitRowsPerSecond }) => limitRowsPerSecond);
-  figure(
-    'times the pipe',
-    ({ rowsPerSecond, limitRowsPerSecond: limit }) => (limit === null ? null : rowsPerSecond / limit),
-    2,
+const SHOWN_AT_ONCE = 3;
+
+/** Of each figure of a variant's runs: its median, least and most. */
+function tableOf(runs: readonly Kept[]): string[][] {
+  const byName = Map.groupBy(
+    runs.flatMap(({ figures }) => figures),
+    ({ name }) => name,
   );
-  figure('seconds', ({ seconds }) => seconds, 2);
-  figure('ms to the first change', ({ firstMs }) => firstMs);
-  figure('peak MB', ({ peakBytes }) => peakBytes / 1e6);
-  for (const process of Object.keys(results[0]?.cpu ?? {})) {
-    figure(`CPU s per million: ${process}`, ({ cpu, rows }) => ((cpu[process] ?? 0) * 1e6) / rows, 2);
-  }
-  return rows;
+  return [...byName].flatMap(([name, figures]) => {
+    const sorted = figures
+      .map(({ value }) => value)
+      .filter((value) => value !== null)
+      .sort((a, b) => a - b);
+    const [least, most, median] = [sorted[0], sorted.at(-1), medianOf(sorted)];
+    if (least === undefined || most === undefined || median === null) return [];
+    return [[name, ...[median, least, most].map((value) => shown({ ...figures[0], value }))]];
+  });
 }
 
-function medianOf(sorted: readonly number[]): number | null {
+function shown({ value, digits = 0 }: Pick<Figure, 'value' | 'digits'>): string {
+  if (value === null) return '-';
+  return digits === 0 ? grouped(value) : value.toFixed(digits);
+}
+
+/** Null of nothing. */
+export function medianOf(sorted: readonly number[]): number | null {
   const [low, high] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.ceil((sorted.length - 1) / 2)]];
   return low === undefined || high === undefined ? null : (low + high) / 2;
 }

@@ -1,7 +1,9 @@
 import { BENCH_DATABASE, createBenchDatabase, fillMixedTable, withoutSync } from './data.ts';
-import { expectEqualContents, measure } from './measure.ts';
-import { findPipe, measurePipe } from './pipe.ts';
-import { count, runNumbers, type Stage } from './stage.ts';
+import { directConfig, expectEqualContents, measure } from './measure.ts';
+import { measureInsert } from './limits/insert.ts';
+import { findPipe, measurePipe } from './limits/pipe.ts';
+import { runNumbers, type Stage } from './stage.ts';
+import { count } from './throughput.ts';
 
 const TABLE = 'mixed';
 
@@ -14,35 +16,28 @@ export async function benchSnapshot(stage: Stage): Promise<void> {
     await fillMixedTable(connection, TABLE, options.rows, 1);
   });
   const pipe = options.target === 'postgres' ? await findPipe() : null;
-  if (pipe === null)
-    report.say('without the limit: it needs psql, the client of MySQL or MariaDB, and PostgreSQL as the target');
+  if (pipe === null && options.target === 'postgres')
+    report.say('without the limit: it needs psql and the client of MySQL or MariaDB');
   const tables = [`${BENCH_DATABASE}.${TABLE}`];
   const servers = [source, sink];
   for (const run of runNumbers(options)) {
     await target.clear();
-    const limitSeconds = pipe === null ? null : await measurePipe(pipe, source, sink, TABLE, options.rows);
+    const piped = pipe === null ? null : await measurePipe(pipe, source, sink, TABLE, options.rows);
     const measured = await measure({
-      config: {
-        name: 'bench',
-        source: source.url,
-        tables,
-        kafka: null,
-        registry: null,
-        targets: { target: target.url },
-        listen: null,
-      },
+      config: directConfig(stage, tables),
       args: [],
       servers,
       firstVisible: async () => await target.holds(TABLE, null),
     });
     await expectEqualContents(source.url, target.url, tables, signal);
+    const limit = options.target === 'mongodb' ? await measureInsert(target.url, BENCH_DATABASE, TABLE) : piped;
     await count(stage, {
       variant: `${options.source} to ${options.target}`,
       rows: options.rows,
       run,
       servers,
       measured,
-      limitSeconds,
+      limit,
     });
   }
 }

@@ -2,8 +2,7 @@ import { connectionOf } from './data.ts';
 import type { Connection } from 'mysql2/promise';
 import { startServer, type Kind, type Server } from '../dev/servers/index.ts';
 import type { BenchOptions } from './options.ts';
-import type { Measured } from './measure.ts';
-import type { Report, Result } from './report.ts';
+import type { Report } from './report.ts';
 import { openBenchTarget, type BenchTarget } from './targets.ts';
 
 /** What every benchmark works with. */
@@ -51,31 +50,7 @@ export function runNumbers({ runs }: BenchOptions): number[] {
   return runs === 1 ? [1] : Array.from({ length: runs + 1 }, (_, run) => run);
 }
 
-export interface Counted {
-  readonly variant: string;
-  readonly rows: number;
-  readonly run: number;
-  readonly servers: readonly Server[];
-  readonly measured: Measured;
-  readonly limitSeconds: number | null;
-}
-
-export async function count(
-  stage: Stage,
-  { variant, rows, run, servers, measured, limitSeconds }: Counted,
-): Promise<void> {
-  if (run === 0) return stage.report.say(`  warm-up: ${measured.seconds.toFixed(2)} s`);
-  const { seconds, firstMs } = measured;
-  const result: Result = {
-    bench: stage.options.bench,
-    variant,
-    servers: servers.map(({ kind, version }) => `${kind} ${/^\d+(\.\d+)*/.exec(version)?.[0] ?? version}`),
-    rows,
-    run,
-    rowsPerSecond: rows / seconds,
-    rowsPerSecondFromFirst: firstMs === null ? null : rows / Math.max(0.001, seconds - firstMs / 1000),
-    limitRowsPerSecond: limitSeconds === null ? null : rows / limitSeconds,
-    ...measured,
-  };
-  await stage.report.add(result);
+/** Names and versions, as results keep them. */
+export function titlesOf(servers: readonly Server[]): string[] {
+  return servers.map(({ kind, version }) => `${kind} ${/^\d+(\.\d+)*/.exec(version)?.[0] ?? version}`);
 }

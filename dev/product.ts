@@ -68,7 +68,7 @@ export class Product implements AsyncDisposable {
   #exit: number | string | null = null;
   #usage: Usage | null = null;
 
-  private constructor(dir: string, args: readonly string[]) {
+  private constructor(dir: string, args: readonly string[], environment: NodeJS.ProcessEnv) {
     this.#dir = dir;
     this.configFile = join(dir, 'lockstep.yaml');
     const [out, err] = [openSync(join(dir, 'stdout'), 'w'), openSync(join(dir, 'stderr'), 'w')];
@@ -76,7 +76,7 @@ export class Product implements AsyncDisposable {
     // Ctrl-C goes to the whole group of processes; this one is stopped when its time comes.
     this.#child = spawn(EXECUTABLE, command, {
       cwd: dir,
-      env: productEnvironment(),
+      env: { ...productEnvironment(), ...environment },
       stdio: ['ignore', out, err],
       detached: true,
     });
@@ -87,16 +87,25 @@ export class Product implements AsyncDisposable {
     this.#watch = setInterval(() => void this.#look(), USAGE_EVERY_MS).unref();
   }
 
-  /** Starts it; `args` follow `run <config>`. It ends with this process, however that ends. */
-  static async start(config: PipelineConfig, args: readonly string[] = []): Promise<Product> {
+  /** Starts it; `args` follow `run <config>`, `environment` is added to ours. It ends with this process, however that ends. */
+  static async start(
+    config: PipelineConfig,
+    args: readonly string[] = [],
+    environment: NodeJS.ProcessEnv = {},
+  ): Promise<Product> {
     const dir = await mkdtemp(join(tmpdir(), 'lockstep-run-'));
     await writeFile(join(dir, 'lockstep.yaml'), configText(config));
-    return new Product(dir, args);
+    return new Product(dir, args, environment);
   }
 
   /** How it ended: exit code or signal; null while it runs. */
   get exit(): number | string | null {
     return this.#exit;
+  }
+
+  /** Throws, with what it said, when it has ended. */
+  async expectRunning(): Promise<void> {
+    if (this.#exit !== null) throw new Error(`Lockstep has ended with ${String(this.#exit)}:\n${await this.errors()}`);
   }
 
   /** What it has used up to now, or up to its end less 25 ms. */
@@ -120,6 +129,12 @@ export class Product implements AsyncDisposable {
   async stop(): Promise<number | string> {
     this.#child.kill('SIGTERM');
     return await this.#ended;
+  }
+
+  /** Ends it at once, as a crash would (SIGKILL). */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#ended;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -33,8 +33,7 @@ export class Watch {
   ): Promise<void> {
     const { product, writer, listen, show, signal } = this.#stage;
     for (;;) {
-      if (product.exit !== null)
-        throw new Error(`Lockstep has ended with ${String(product.exit)}:\n${await product.errors()}`);
+      await product.expectRunning();
       writer.check();
       const runs = await fetchStatus(listen);
       this.#take(runs);

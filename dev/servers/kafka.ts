@@ -90,6 +90,11 @@ function javaCommand(program: Program, fast: boolean): readonly [string, ...stri
 
 const LOGGING = '-Dorg.apache.logging.log4j.level=WARN';
 
+/** Runs one of the programs that come with Kafka, by its main class, and gives what it says. */
+export async function runKafkaTool(mainClass: string, args: readonly string[]): Promise<string> {
+  return await run([...javaCommand(await install(), false), mainClass, ...args]);
+}
+
 /** A formatted log directory: formatting takes as long as starting. Each server gets the same cluster id. */
 async function template(program: Program): Promise<string> {
   const directory = await cached(`template-kafka-${program.version}`, async (directory) => {

@@ -6,6 +6,8 @@ const bias = 6176n;
 const minExponent = -6176;
 const maxExponent = 6111;
 const mask = (1n << 64n) - 1n;
+/** A number holds any integer of so many digits. */
+const SHORT_DIGITS = 15;
 
 /** `[-]digits[.digits]` as Decimal128 with every digit kept, trailing zeros too; null where it has more than 34. */
 export function decimal128(text: string): Decimal128 | null {
@@ -22,7 +24,10 @@ export function scaledDecimal128(negative: boolean, digits: string, exponent: nu
     coefficient = coefficient.replace(/^0+/, '');
     if (coefficient.length > MAX_DIGITS) return null;
   }
-  return exponent < minExponent || exponent > maxExponent ? null : encode(negative, BigInt(coefficient), exponent);
+  if (exponent < minExponent || exponent > maxExponent) return null;
+  return coefficient.length <= SHORT_DIGITS
+    ? encodeShort(negative, Number(coefficient), exponent)
+    : encode(negative, BigInt(coefficient), exponent);
 }
 
 /** An integer of at most 34 digits. */
@@ -32,9 +37,19 @@ export function integerDecimal128(value: bigint): Decimal128 {
 
 /** Binary integer significand: sign, 14 bits of exponent, 113 bits of coefficient, little endian. Source: BSON specification, decimal128. */
 function encode(negative: boolean, coefficient: bigint, exponent: number): Decimal128 {
-  const bytes = Buffer.allocUnsafeSlow(16);
+  const bytes = Buffer.allocUnsafe(16);
   const high = (coefficient >> 64n) | ((BigInt(exponent) + bias) << 49n) | (negative ? 1n << 63n : 0n);
   bytes.writeBigUInt64LE(coefficient & mask, 0);
   bytes.writeBigUInt64LE(high, 8);
+  return new Decimal128(bytes);
+}
+
+/** As `encode`, of a coefficient that needs no bigint: most amounts. */
+function encodeShort(negative: boolean, coefficient: number, exponent: number): Decimal128 {
+  const bytes = Buffer.allocUnsafe(16);
+  bytes.writeUInt32LE(coefficient % 2 ** 32, 0);
+  bytes.writeUInt32LE(Math.floor(coefficient / 2 ** 32), 4);
+  bytes.writeUInt32LE(0, 8);
+  bytes.writeUInt32LE((exponent + Number(bias)) * 2 ** 17 + (negative ? 2 ** 31 : 0), 12);
   return new Decimal128(bytes);
 }

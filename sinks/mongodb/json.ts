@@ -72,7 +72,12 @@ const special = /^(?:\d+|__proto__|_bsontype|toBSON)$/;
 
 /** Whether a plain object cannot carry this key as data. */
 export function needsMap(key: string): boolean {
-  return special.test(key);
+  const first = key.charCodeAt(0);
+  return (isDigit(first) || first === 95 || first === 116) && special.test(key); // _ t: what else `special` begins with
+}
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
 }
 
 function readObject(reader: Reader, depth: number): unknown {
@@ -132,7 +137,25 @@ function unescape(quoted: string, refuse: Refuse): string {
 
 const number = /-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?/y;
 
+/** Most numbers are short integers, and an expression that matches makes an array of each. */
 function readNumber(reader: Reader): unknown {
+  return readShort(reader) ?? readAny(reader);
+}
+
+/** An integer of at most nine digits without a sign; null, and nothing read, where there is another one. */
+function readShort(reader: Reader): number | null {
+  const { text, at } = reader;
+  let value = 0;
+  let end = at;
+  for (let code = text.charCodeAt(end); isDigit(code) && end < at + 9; code = text.charCodeAt((end += 1)))
+    value = value * 10 + code - 48;
+  const next = text.charCodeAt(end);
+  if (end === at || isDigit(next) || next === 46 || next === 69 || next === 101) return null; // . E e
+  reader.at = end;
+  return value;
+}
+
+function readAny(reader: Reader): unknown {
   number.lastIndex = reader.at;
   const match = number.exec(reader.text);
   if (match === null) return reader.refuse('it is not JSON');

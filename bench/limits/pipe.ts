@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import type { Server } from '../dev/servers/index.ts';
-import { findProgram, run } from '../dev/servers/process.ts';
-import { BENCH_DATABASE, POSTGRES_TABLE } from './data.ts';
+import type { Server } from '../../dev/servers/index.ts';
+import { findProgram, run } from '../../dev/servers/process.ts';
+import { BENCH_DATABASE, POSTGRES_TABLE } from '../data.ts';
+import type { Limit } from '../throughput.ts';
 
 /** The programs of the pipe; null where one of them is missing. */
 interface Pipe {
@@ -23,7 +24,7 @@ export async function findPipe(): Promise<Pipe | null> {
 
 /**
  * Copies the table with the databases' own clients, `mysql | psql COPY`, into a table with a primary key: the limit of one
- * connection that speaks text. Gives the seconds it took. Throws when it fails or does not bring every row.
+ * connection that speaks text. Throws when it fails or does not bring every row.
  */
 export async function measurePipe(
   pipe: Pipe,
@@ -31,7 +32,7 @@ export async function measurePipe(
   target: Server,
   table: string,
   rows: number,
-): Promise<number> {
+): Promise<Limit> {
   const from = new URL(source.url);
   const client = new Client({ connectionString: target.url });
   await client.connect();
@@ -57,7 +58,7 @@ export async function measurePipe(
     if (Number(counted[0]?.count) !== rows)
       throw new Error(`the pipe brought ${String(counted[0]?.count)} of ${String(rows)} rows`);
     await client.query('DROP TABLE limit_copy');
-    return seconds;
+    return { name: 'the clients’ pipe', seconds };
   } finally {
     await client.end();
   }
