@@ -9,16 +9,22 @@ import { catalogNow } from './catalog/catalog-now.ts';
 import { readCatalog, type CatalogTable } from './catalog/catalog.ts';
 import { askValue, parseAddress, Session, sessionSettings, type Address } from './connection/session.ts';
 import { readDeclaredKeys } from './foreign-keys/declared-keys.ts';
+import { locate } from './binlog/locate.ts';
 import { openDump, silenceMs, type Dump, type DumpOptions } from './binlog/dump.ts';
 import { readResolvedKeys } from './foreign-keys/resolved-keys.ts';
 import { compilePatterns, type TableFilter } from './catalog/patterns.ts';
-import { momentAt, parsePosition, type Position } from './position/position.ts';
+import type { Heir } from './position/history.ts';
+import { momentAt, parsePosition, type Place, type Position } from './position/position.ts';
+import { Seen } from './position/seen.ts';
+import { requireShown, takeOver, type Taken } from './position/takeover.ts';
+import { describeServer, readRole, requireReplicatedLogged, type Role } from './connection/role.ts';
 import {
   logsForeignKeys,
   readLogEnd,
   readServer,
   readVisiblePosition,
   requireReadable,
+  requireSameServer,
   type Server,
 } from './connection/server.ts';
 import { restore } from './restore.ts';
@@ -26,6 +32,7 @@ import { readCollations } from './schema/collations.ts';
 import { copyLanes } from './snapshot/copy-lanes.ts';
 import { Copier } from './snapshot/copier.ts';
 import { Gate } from './snapshot/gate.ts';
+import { shownElsewhere } from './snapshot/ranges.ts';
 import { Stream } from './stream.ts';
 import { streamEntry, Tables } from './tables.ts';
 import { TextConnection } from './connection/text-connection.ts';
@@ -36,6 +43,7 @@ const keepAliveMs = 15_000;
 interface Opened {
   readonly session: Session;
   readonly server: Server;
+  readonly role: Role;
   readonly catalog: readonly CatalogTable[];
 }
 
@@ -76,8 +84,11 @@ export class MysqlSource implements Source {
     await this.#claim(session, signal);
     const entries = await checkpoints.load('', signal);
     const stored = entries.get(streamEntry);
-    const start =
-      stored === undefined ? await readVisiblePosition(session, server, this.#marker, signal) : parsePosition(stored);
+    const { start, history } =
+      stored === undefined
+        ? { start: beginAt(await readVisiblePosition(session, server, this.#marker, signal)), history: null }
+        : await this.#goOn(parsePosition(stored), entries, opened, signal);
+    const end = await readLogEnd(session, server, signal);
     // Read behind the position: what changes a table in between is in the log then, and does no harm when it is done again.
     const catalog = await readCatalog(session, server, this.#captures, signal);
     const collations = await readCollations(session, server, signal);
@@ -85,10 +96,13 @@ export class MysqlSource implements Source {
     const named = catalog.map(({ schema: { database, name: table } }) => ({ database, table }));
     const declared = await readDeclaredKeys(session, server, named, signal);
     const { progress } = this.#options;
-    const known = { catalog, entries, start, server, declared };
-    const { copies, first, newcomers, foreignKeys } = restore(tables, progress, known);
+    const known = { catalog, entries, start, server, history, end, declared };
+    const { copies, first, emptied, newcomers, foreignKeys } = restore(tables, progress, known);
     if (catalog.length === 0 && stored === undefined) throw this.#noTables();
-    const firstChanges = stored === undefined ? changesSince(opened.catalog, catalog, start) : [];
+    const firstChanges =
+      stored === undefined
+        ? changesSince(opened.catalog, catalog, start)
+        : emptied.map((table) => emptying(table, end));
     const gate = new Gate();
     const connect = (stop: AbortSignal): Promise<TextConnection> => this.#connectReader(stop);
     const copier: Copier = new Copier({
@@ -126,6 +140,7 @@ export class MysqlSource implements Source {
       {
         dump: this.#dump,
         start,
+        where: this.#address.where,
         tables,
         copies,
         foreignKeys,
@@ -169,9 +184,26 @@ export class MysqlSource implements Source {
     const session = await Session.open(this.#address, signal);
     const server = await readServer(session, signal);
     requireReadable(server, this.#address.where);
+    const role = await readRole(session, server, signal);
+    requireReplicatedLogged(server, role, this.#address.where);
     const catalog = await readCatalog(session, server, this.#captures, signal);
-    this.#opened = { session, server, catalog };
+    this.#opened = { session, server, role, catalog };
+    this.#options.progress.server = describeServer(server, role);
     return this.#opened;
+  }
+
+  /** From what the target holds, on the server that answers now. */
+  async #goOn(
+    stored: Position,
+    entries: ReadonlyMap<string, string>,
+    { session, server, role }: Opened,
+    signal: AbortSignal,
+  ): Promise<Taken> {
+    const dump = { address: this.#address, server, identity: this.#identity(), onHeard: () => this.#heard() };
+    const heir: Heir = { session, server, role, locate: (gtid, executed) => locate(gtid, executed, dump, signal) };
+    const taken = await takeOver(stored, heir, signal);
+    requireShown(shownElsewhere(entries, server.id), taken.history, heir);
+    return taken;
   }
 
   #noTables(): LockstepError {
@@ -197,13 +229,26 @@ export class MysqlSource implements Source {
   }
 
   async #connectReader(signal: AbortSignal): Promise<TextConnection> {
-    const session = await Session.open(this.#address, signal);
+    const session = await this.#openSame(signal);
     const connection = new TextConnection(
       session.intoWire({ silenceMs: 10 * silenceMs, onHeard: () => this.#heard() }),
       this.#address.where,
     );
     await connection.query(sessionSettings, signal);
     return connection;
+  }
+
+  /** A further connection to the server that is read. Errors: SOURCE_CONNECTION_LOST where the address leads elsewhere by now. */
+  async #openSame(signal: AbortSignal): Promise<Session> {
+    const { server } = await this.#open(signal);
+    const session = await Session.open(this.#address, signal);
+    try {
+      await requireSameServer(session, server, signal);
+      return session;
+    } catch (error) {
+      session.destroy();
+      throw error;
+    }
   }
 
   #heard(): void {
@@ -213,6 +258,15 @@ export class MysqlSource implements Source {
   #identity(): string {
     return `${this.#options.pipeline}/${this.#options.target}`;
   }
+}
+
+/** The first position of a pipeline. */
+function beginAt(position: Position): Position {
+  return position.by === 'domain' ? { ...position, seen: Seen.from(position.domains) } : position;
+}
+
+function emptying(table: TableSchema, place: Place): Change {
+  return { kind: 'truncate', table, at: momentAt(place) };
 }
 
 /** What became of the tables between the catalog that the target was prepared with and the one behind the first position. */

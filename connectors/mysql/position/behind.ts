@@ -1,5 +1,5 @@
 import type { Piece } from '../binlog/reader.ts';
-import { formatPlain, unnamed, type Place, type Position } from './position.ts';
+import { comparePlaces, formatPlain, unnamed, type Place, type Position } from './position.ts';
 
 type Ended = Pick<Piece, 'id' | 'xa' | 'again' | 'isCatchingUp'>;
 
@@ -15,10 +15,13 @@ export function behind(position: Position, piece: Ended, place: Place): Position
 function movedOn(position: Position, { id: { source, number, gtid } }: Ended, place: Place): Position {
   if (position.by === 'gtid' && source !== null) {
     position.set.add(source, number);
-    return { ...position, place };
+    const { mixed, ...rest } = position;
+    const stillMixed = mixed !== undefined && comparePlaces(place, mixed.until) < 0 ? { mixed } : {};
+    return { ...rest, place, ...(gtid === null ? {} : { last: gtid }), ...stillMixed };
   }
   if (position.by === 'domain' && source !== null) {
     const server = Number(gtid?.split('-')[1] ?? 0);
+    position.seen?.add(source, server, number);
     return {
       ...position,
       domains: new Map([...position.domains, [Number(source), { server, sequence: number }]]),

@@ -3,8 +3,8 @@ import { LockstepError } from '../../../core/errors.ts';
 import type { Progress } from '../../../core/progress.ts';
 import { Bell, sleep } from '../../../core/signals.ts';
 import type { ForeignKey } from '../../../core/foreign-key.ts';
-import { comparePlaces, momentAt, type Position } from '../position/position.ts';
-import { readLogEnd } from '../connection/server.ts';
+import { comparePlaces, formatPlain, momentAt, type Place, type Position } from '../position/position.ts';
+import { readLogEnd, readShown } from '../connection/server.ts';
 import type { TextConnection } from '../connection/text-connection.ts';
 import { isCircular, waitsForOthers } from './order.ts';
 import { beginInShape, differenceInShape } from './current-shape.ts';
@@ -171,11 +171,10 @@ export class Copier {
     { connection, copy, range, chunk, low, limit, pending }: ChunkWork,
     signal: AbortSignal,
   ): AsyncGenerator<Batch> {
-    const { server } = this.#options;
     const { schema } = copy;
     const keyless = schema.key.length === 0;
     const wipes = this.#isAtOnce(copy);
-    const opened = wipes ? await readLogEnd(connection, server, signal) : null;
+    const opened = wipes ? await this.#mostShown(connection, signal) : null;
     const other = keyless ? null : await (wipes ? differenceInShape : beginInShape)(connection, schema, signal);
     if (other !== null) throw await this.#outrun(connection, copy, other, signal);
     await connection.start(chunkStatement(schema, range, chunk.select, limit), signal);
@@ -193,18 +192,26 @@ export class Copier {
       changes = [];
       if (!more) break;
     }
-    const end = opened ?? (await readLogEnd(connection, server, signal));
+    const most = opened ?? (await this.#mostShown(connection, signal));
     await connection.query('COMMIT', signal);
     const done = wipes || chunk.rows < limit;
     const last = chunk.last === null ? range.at : keyLiterals(schema, chunk.last);
-    const after: Range = { ...range, at: last, done, high: end, rows: range.rows + chunk.rows };
+    const after: Range = { ...range, ...most, at: last, done, rows: range.rows + chunk.rows };
     chunk.after = after;
     const set = new Map([[rangeEntry(schema.origin, range.index), formatRange(after)]]);
     yield this.#durable(pending, { set, drop: [] }, () => {
       copy.update(after);
-      if (wipes) copy.between = { low, high: end };
+      if (wipes) copy.between = { low, high: most.high };
       this.#lows.release(copy, low);
     });
+  }
+
+  /** What a chunk that has been read may show at most. */
+  async #mostShown(connection: TextConnection, signal: AbortSignal): Promise<{ high: Place; shown?: string }> {
+    const { server } = this.#options;
+    const high = await readLogEnd(connection, server, signal);
+    const shown = await readShown(connection, server, signal);
+    return shown === null ? { high } : { high, shown: formatPlain(shown) };
   }
 
   /** Waits, as for a table that is gone, for the stream: to tell of the later shape, or where it has nothing more to tell, to ask for it. */
