@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startServer, type Server } from '../../dev/servers/index.ts';
 import { ask, inStep, promote, replicate, startPair } from '../../dev/servers/replication.ts';
-import { startLockstep, until } from '../e2e/cli.ts';
+import { lockstep, startLockstep, until } from '../e2e/cli.ts';
 import { caughtUp, createShapes, expectEqual, newScene, openEntries, type Scene } from '../e2e/scene.ts';
 import { Application } from '../support/application.ts';
 import { shapes } from '../support/mysql-writers.ts';
@@ -81,7 +81,7 @@ describe.each([
       await endInOrder(running);
     }
     expect(said(running)).not.toMatch(/error (?!SOURCE_(CONNECTION_LOST|UNREACHABLE|BEHIND) .*next try in)/);
-    const { warehouse } = await caughtUp(scene);
+    const { warehouse } = await caughtUp(scene, 'may heal');
     expect(warehouse?.copied, 'everything is copied').toBe(0);
     await expectEqual(scene);
   });
@@ -112,6 +112,9 @@ describe.each([
         () => /error SOURCE_BEHIND .*next try in/.test(said(running)),
         () => `it was not waited for: ${said(running)}`,
       );
+      const doctor = await lockstep(['doctor', scene.file]);
+      expect(doctor.stdout).toMatch(/pass +server .*, replica, read-only/);
+      expect(doctor.stdout).toMatch(/warn +history +SOURCE_BEHIND .* has not applied/);
       lock.destroy();
       await inStep({ primary: second, replica: first });
       await promote(first);
@@ -121,11 +124,14 @@ describe.each([
         async () => (await entries.rows('nokey')) === Number(late) + 2,
         () => `it did not go on: ${said(running)}`,
       );
+      const status = await lockstep(['status', scene.file]);
+      expect(status.stdout).toMatch(/server {2}.*, primary\n/);
+      expect(status.stdout).toMatch(/history {2}goes on from what the target holds/);
     } finally {
       await application.stop();
       await endInOrder(running);
     }
-    const { warehouse } = await caughtUp(scene);
+    const { warehouse } = await caughtUp(scene, 'may heal');
     expect(warehouse?.copied, 'nothing is copied again').toBe(0);
     await expectEqual(scene);
   });
