@@ -9,41 +9,27 @@ import { catalogNow } from './catalog/catalog-now.ts';
 import { readCatalog, type CatalogTable } from './catalog/catalog.ts';
 import { askValue, parseAddress, Session, sessionSettings, type Address } from './connection/session.ts';
 import { readDeclaredKeys } from './foreign-keys/declared-keys.ts';
-import { locate } from './binlog/locate.ts';
 import { openDump, silenceMs, type Dump, type DumpOptions } from './binlog/dump.ts';
 import { readResolvedKeys } from './foreign-keys/resolved-keys.ts';
 import { compilePatterns, type TableFilter } from './catalog/patterns.ts';
-import type { Heir } from './position/history.ts';
-import { momentAt, parsePosition, type Place, type Position } from './position/position.ts';
-import { Seen } from './position/seen.ts';
-import { requireShown, takeOver, type Taken } from './position/takeover.ts';
-import { describeServer, readRole, requireReplicatedLogged, type Role } from './connection/role.ts';
-import {
-  logsForeignKeys,
-  readLogEnd,
-  readServer,
-  readVisiblePosition,
-  requireReadable,
-  requireSameServer,
-  type Server,
-} from './connection/server.ts';
+import { momentAt, type Place, type Position } from './position/position.ts';
+import { describeServer, readRole, requireReplicatedLogged } from './connection/role.ts';
+import { logsForeignKeys, readLogEnd, readServer, requireReadable, requireSameServer } from './connection/server.ts';
 import { restore } from './restore.ts';
 import { readCollations } from './schema/collations.ts';
 import { copyLanes } from './snapshot/copy-lanes.ts';
 import { Copier } from './snapshot/copier.ts';
 import { Gate } from './snapshot/gate.ts';
-import { shownElsewhere } from './snapshot/ranges.ts';
 import { Stream } from './stream.ts';
-import { streamEntry, Tables } from './tables.ts';
+import { Tables } from './tables.ts';
+import { requireStillLed } from './connection/still-led.ts';
 import { TextConnection } from './connection/text-connection.ts';
+import { beginHere, goOnHere, type Answering } from './start.ts';
 
 const defaultReaders = 2;
 const keepAliveMs = 15_000;
 
-interface Opened {
-  readonly session: Session;
-  readonly server: Server;
-  readonly role: Role;
+interface Opened extends Answering {
   readonly catalog: readonly CatalogTable[];
 }
 
@@ -83,11 +69,10 @@ export class MysqlSource implements Source {
     const { session, server } = opened;
     await this.#claim(session, signal);
     const entries = await checkpoints.load('', signal);
-    const stored = entries.get(streamEntry);
-    const { start, history } =
-      stored === undefined
-        ? { start: beginAt(await readVisiblePosition(session, server, this.#marker, signal)), history: null }
-        : await this.#goOn(parsePosition(stored), entries, opened, signal);
+    const identity = this.#identity();
+    const dump = { address: this.#address, identity, onHeard: () => this.#heard() };
+    const goingOn = await goOnHere(entries, opened, dump, signal);
+    const { start, history } = goingOn ?? (await beginHere(opened, this.#marker, signal));
     const end = await readLogEnd(session, server, signal);
     // Read behind the position: what changes a table in between is in the log then, and does no harm when it is done again.
     const catalog = await readCatalog(session, server, this.#captures, signal);
@@ -98,11 +83,9 @@ export class MysqlSource implements Source {
     const { progress } = this.#options;
     const known = { catalog, entries, start, server, history, end, declared };
     const { copies, first, emptied, newcomers, foreignKeys } = restore(tables, progress, known);
-    if (catalog.length === 0 && stored === undefined) throw this.#noTables();
+    if (catalog.length === 0 && goingOn === null) throw this.#noTables();
     const firstChanges =
-      stored === undefined
-        ? changesSince(opened.catalog, catalog, start)
-        : emptied.map((table) => emptying(table, end));
+      goingOn === null ? changesSince(opened.catalog, catalog, start) : emptied.map((table) => emptying(table, end));
     const gate = new Gate();
     const connect = (stop: AbortSignal): Promise<TextConnection> => this.#connectReader(stop);
     const copier: Copier = new Copier({
@@ -122,17 +105,14 @@ export class MysqlSource implements Source {
       if (schema === null || foreignKeys.leadFrom(schema.origin)) return schema;
       return copies.get(schema.origin)?.willHold(transaction) === true ? null : schema;
     };
-    const identity = this.#identity();
     this.#dump = await openDump(
       {
-        address: this.#address,
+        ...dump,
         server,
         from: start,
-        identity,
         lookup,
         captured: () => tables.origins(),
         leads: ({ origin }) => foreignKeys.leadFrom(origin),
-        onHeard: () => this.#heard(),
       },
       signal,
     );
@@ -159,7 +139,10 @@ export class MysqlSource implements Source {
         },
         readEnd: () => readLogEnd(session, server, signal),
         until: this.#options.until,
-        ping: () => session.ping(silenceMs, signal),
+        ping: async () => {
+          await session.ping(silenceMs, signal);
+          await requireStillLed(this.#address, opened, signal);
+        },
       },
       signal,
     );
@@ -190,20 +173,6 @@ export class MysqlSource implements Source {
     this.#opened = { session, server, role, catalog };
     this.#options.progress.server = describeServer(server, role);
     return this.#opened;
-  }
-
-  /** From what the target holds, on the server that answers now. */
-  async #goOn(
-    stored: Position,
-    entries: ReadonlyMap<string, string>,
-    { session, server, role }: Opened,
-    signal: AbortSignal,
-  ): Promise<Taken> {
-    const dump = { address: this.#address, server, identity: this.#identity(), onHeard: () => this.#heard() };
-    const heir: Heir = { session, server, role, locate: (gtid, executed) => locate(gtid, executed, dump, signal) };
-    const taken = await takeOver(stored, heir, signal);
-    requireShown(shownElsewhere(entries, server.id), taken.history, heir);
-    return taken;
   }
 
   #noTables(): LockstepError {
@@ -258,11 +227,6 @@ export class MysqlSource implements Source {
   #identity(): string {
     return `${this.#options.pipeline}/${this.#options.target}`;
   }
-}
-
-/** The first position of a pipeline. */
-function beginAt(position: Position): Position {
-  return position.by === 'domain' ? { ...position, seen: Seen.from(position.domains) } : position;
 }
 
 function emptying(table: TableSchema, place: Place): Change {

@@ -177,6 +177,34 @@ describe.each(['mysql', 'mariadb'] as const)('on %s, a server that takes over', 
   });
 });
 
+describe('on mysql, an old primary that is left running, read-only and without anything new', () => {
+  it('is left for the one that the address leads to now', async () => {
+    const { primary } = all.mysql;
+    const pipeline = await all.mysql.pipeline();
+    const replica = await all.mysql.replica();
+    const following = expectRefused(pipeline, 'SOURCE_CONNECTION_LOST', /the one that was read is read-only/, {
+      until: null,
+    });
+    following.catch(() => undefined);
+    await ask(primary, 'UPDATE shop.items SET v = 50 WHERE id = 1');
+    await until(20, async () => {
+      if (pipeline.rows()[0]?.[1] !== 50) throw new Error('it does not follow');
+    });
+    await inStep({ primary, replica });
+    await promote(replica);
+    await ask(replica, 'UPDATE shop.items SET v = 100 WHERE id = 1');
+    await ask(primary, 'SET GLOBAL read_only = 1');
+    try {
+      pipeline.leadTo(replica, 'the old connections stay');
+      await following;
+    } finally {
+      await ask(primary, 'SET GLOBAL read_only = 0');
+    }
+    await pipeline.run();
+    expect(pipeline.rows()).toContainEqual([1, 100]);
+  });
+});
+
 describe('on mariadb, domains', () => {
   it('of several writers are followed on the server that takes over, with one that only it has', async () => {
     const { primary } = all.mariadb;

@@ -71,9 +71,9 @@ export class Pipeline {
     this.#name = name;
   }
 
-  leadTo({ url }: Pick<Server, 'url'>): void {
+  leadTo({ url }: Pick<Server, 'url'>, old: 'cut' | 'the old connections stay' = 'cut'): void {
     this.#proxy.leadTo(url);
-    this.#proxy.cut();
+    if (old === 'cut') this.#proxy.cut();
   }
 
   async run(more: Partial<SourceRun> = {}): Promise<void> {

@@ -1,5 +1,5 @@
 import { LockstepError } from '../../../core/errors.ts';
-import { newerThan, type Server } from './server.ts';
+import { isReadOnly, newerThan, type Server } from './server.ts';
 import type { Asker, TextRow } from './session.ts';
 
 /** Whether a server has its data from another one. `running`: it applies what it receives; `stopped`: it does not. */
@@ -27,8 +27,9 @@ export function logsReplicated({ variables }: Server): boolean {
 }
 
 /** The server in words for people: which one answers, and as what. */
-export function describeServer({ flavour, version, id, variables }: Server, role: Role): string {
-  const readOnly = /^(ON|1)$/i.test(variables.get('read_only') ?? '') ? ', read-only' : '';
+export function describeServer(server: Server, role: Role): string {
+  const { flavour, version, id, variables } = server;
+  const readOnly = isReadOnly(server) ? ', read-only' : '';
   const replica = role === 'primary' ? 'primary' : `replica${role === 'stopped' ? ', not replicating' : ''}`;
   return `${flavour} ${version} on ${variables.get('hostname') ?? 'an unknown host'}, server ${id}, ${replica}${readOnly}`;
 }

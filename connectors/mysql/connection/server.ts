@@ -51,6 +51,10 @@ export async function readServer(session: Asker, signal: AbortSignal): Promise<S
   };
 }
 
+export function isReadOnly({ variables }: Server): boolean {
+  return /^(ON|1)$/i.test(variables.get('read_only') ?? '');
+}
+
 /** Refuses a connection that leads to another server than the one that was asked before, as it may while a name or a proxy is switched over. Errors: SOURCE_CONNECTION_LOST. */
 export async function requireSameServer(session: Asker, server: Server, signal: AbortSignal): Promise<void> {
   if (idOf(await readVariables(session, identifying, signal)) === server.id) return;
