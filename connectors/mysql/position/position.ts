@@ -67,7 +67,7 @@ export function formatPlain(position: Position): string {
         gtid: position.set.toString(),
         ...place,
         ...(position.last === undefined ? {} : { last: position.last }),
-        ...(position.mixed === undefined ? {} : { mixed: { ...position.mixed.until, source: position.mixed.source } }),
+        ...(position.mixed === undefined ? {} : { mixed: formatMixed(position.mixed) }),
       });
     case 'domain':
       return JSON.stringify({
@@ -105,6 +105,10 @@ function parsePlain(fields: Record<string, unknown>, token: string): Position {
     return { by: 'domain', domains: parseDomains(domains), place, ...known };
   }
   return { by: 'place', place };
+}
+
+function formatMixed({ until: { file, offset }, source }: Mixed): object {
+  return { file, offset, source };
 }
 
 function parseMixed(stored: unknown, token: string): { readonly mixed?: Mixed } {
