@@ -15,9 +15,11 @@ export function behind(position: Position, piece: Ended, place: Place): Position
 function movedOn(position: Position, { id: { source, number, gtid } }: Ended, place: Place): Position {
   if (position.by === 'gtid' && source !== null) {
     position.set.add(source, number);
-    const { mixed, ...rest } = position;
-    const stillMixed = mixed !== undefined && comparePlaces(place, mixed.until) < 0 ? { mixed } : {};
-    return { ...rest, place, ...(gtid === null ? {} : { last: gtid }), ...stillMixed };
+    const last = gtid ?? `${source}:${number}`;
+    if (position.mixed === undefined || comparePlaces(place, position.mixed.until) < 0)
+      return { ...position, place, last };
+    const { mixed: _, ...behindIt } = position;
+    return { ...behindIt, place, last };
   }
   if (position.by === 'domain' && source !== null) {
     const server = Number(gtid?.split('-')[1] ?? 0);

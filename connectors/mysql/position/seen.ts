@@ -20,7 +20,8 @@ export function formatWriters(writers: Writers): string {
 }
 
 function note(writers: Map<string, number>, writer: string, sequence: number): void {
-  if ((writers.get(writer) ?? 0) < sequence) writers.set(writer, sequence);
+  const known = writers.get(writer);
+  if (known === undefined || known < sequence) writers.set(writer, sequence);
 }
 
 /** The highest sequence number of a domain, whoever wrote it; null where nobody did. */
