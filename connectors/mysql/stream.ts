@@ -131,7 +131,7 @@ export class Stream {
     const { copies, gate, tables } = this.#options;
     const { changes, end } = piece;
     if (end === null || piece.ddl !== null || piece.unread.size > 0 || piece.cascading.size > 0) return false;
-    if (copies.size > 0 || !gate.passes(piece)) return false;
+    if (copies.size > 0 || !gate.passes(piece) || isErrant(this.#position, piece)) return false;
     let known: TableSchema | null = null;
     for (const change of changes) {
       if (!isRowChange(change) || change.table === known) continue;
