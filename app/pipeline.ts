@@ -74,6 +74,16 @@ export function pipelineRuns(
   return publishes ? [publishing(config, share, schemas), ...runs] : runs;
 }
 
+/** What the run's target holds; nothing before the first run. */
+export async function heldEntries(run: PipelineRun, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+  const target = await untilAborted(signal, run.target.open());
+  try {
+    return await target.load('', signal);
+  } finally {
+    await target.close();
+  }
+}
+
 /** Opens both ends, drives the loop until its lanes end or the signal aborts, and closes both. */
 export async function drive(run: PipelineRun, attempt: Attempt): Promise<void> {
   const { signal } = attempt;

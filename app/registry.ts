@@ -29,6 +29,8 @@ export interface SourceEnd {
   open(until: 'caught-up' | null): Promise<Source>;
   check(signal: AbortSignal): Promise<readonly Check[]>;
   describe(entries: ReadonlyMap<string, string>): Promise<readonly string[]>;
+  /** Which server answers now, and whether it can go on from a target's entries; nothing where that is no question. */
+  checkTakeover(entries: ReadonlyMap<string, string>, signal: AbortSignal): Promise<readonly Check[]>;
   foresee(statement: string, signal: AbortSignal): Promise<Foreseen>;
 }
 
@@ -189,6 +191,7 @@ function sourceOf<Options extends SourceOptions>(
     label,
     open: async (until) => await (await load()).open({ ...options, until }),
     check: async (signal) => await (await load()).check(options, signal),
+    checkTakeover: async (entries, signal) => (await (await load()).checkTakeover?.(options, entries, signal)) ?? [],
     describe: async (entries) => (await load()).describe?.(entries) ?? [...entries.keys()],
     foresee: async (statement, signal) =>
       (await (await load()).foresee?.(options, statement, signal)) ?? { changes: [], notes: [] },

@@ -20,6 +20,8 @@ export const codes = {
   SOURCE_ROW_IMAGE: 'operator',
   SOURCE_HISTORY_LOST: 'operator',
   SOURCE_CHANGED: 'operator',
+  SOURCE_BEHIND: 'retry',
+  SOURCE_DIVERGED: 'operator',
   SOURCE_NO_TABLES: 'operator',
   SOURCE_SCHEMA: 'operator',
   SOURCE_SCHEMA_CHANGE: 'operator',

@@ -97,6 +97,12 @@ export interface SourcePlugin<Options extends SourceOptions = SourceOptions> {
   check(options: Options, signal: AbortSignal): Promise<readonly Check[]>;
   /** What a target's stored entries for this source say (position, tables and their copy), in lines for people. */
   describe?(entries: ReadonlyMap<string, string>): readonly string[];
+  /** Which server answers now, and whether it can go on from a target's stored entries. Throws what connecting throws. */
+  checkTakeover?(
+    options: Options,
+    entries: ReadonlyMap<string, string>,
+    signal: AbortSignal,
+  ): Promise<readonly Check[]>;
   /** What a statement would come to if it were run now; it is not. Throws what would stop the pipeline. */
   foresee?(options: Options, statement: string, signal: AbortSignal): Promise<Foreseen>;
 }

@@ -27,6 +27,8 @@ export class Progress {
   readonly applyingSinceMs = new Map<string, number>();
   /** When bytes or a heartbeat last came from the source (G11). */
   lastHeardAtMs: number | null = null;
+  /** The source's server in words; null before it was reached, and where the source is not one server. */
+  server: string | null = null;
   phase: 'starting' | 'standby' | 'copying' | 'following' | 'retrying' | 'stopped' = 'starting';
   /** How often the run was started again after an error. */
   retries = 0;

@@ -1,7 +1,7 @@
 import { toLockstepError } from '../../core/errors.ts';
 import type { Check } from '../../core/plugin.ts';
 import { loadConfig, type Config } from '../config/load.ts';
-import { pipelineRuns, type PipelineRun } from '../pipeline.ts';
+import { heldEntries, pipelineRuns, type PipelineRun } from '../pipeline.ts';
 import { failureOf } from '../supervise.ts';
 import { transformsOf } from '../registry.ts';
 import { aligned, plural } from './format.ts';
@@ -21,7 +21,8 @@ export async function doctor(file: string, json: boolean): Promise<Exit> {
   const output = outputFor(json);
   const config = await loadConfig(file);
   const runs = pipelineRuns(config, null);
-  const sections = await Promise.all(examinations(config, runs).map(async (examine) => await examine()));
+  const examined = await Promise.all(examinations(config, runs).map(async (examine) => await examine()));
+  const sections = examined.filter(({ checks }) => checks.length > 0);
   for (const section of sections) {
     output.line(section.title);
     for (const line of checkLines(section.checks)) output.line(`  ${line}`);
@@ -46,15 +47,28 @@ function examinations(config: Config, runs: readonly PipelineRun[]): (() => Prom
   const examined = [...ends].map(([title, check]) => async (): Promise<Section> => {
     return { title, checks: await orFailure('connection', config, check) };
   });
+  const resumed = runs.map((run) => async () => await positionSection(run, config));
   const transformed = Object.entries(config.targets).filter(([, { transforms }]) => transforms.length > 0);
   return [
     ...examined,
+    ...resumed,
     ...transformed.map(
       ([name]) =>
         async () =>
           await transformsSection(config, name),
     ),
   ];
+}
+
+/** Whether the source as it answers now can go on from what the target holds: to be known before a failover, too. A target that does not answer has said so. */
+async function positionSection(run: PipelineRun, config: Config): Promise<Section> {
+  const title = `${run.source.label} from where ${run.target.label} is`;
+  const entries = await heldEntries(run, AbortSignal.timeout(ANSWER_WITHIN_MS)).catch(() => null);
+  if (entries === null || entries.size === 0) return { title, checks: [] };
+  return {
+    title,
+    checks: await orFailure('server', config, async (signal) => await run.source.checkTakeover(entries, signal)),
+  };
 }
 
 async function transformsSection(config: Config, target: string): Promise<Section> {

@@ -1,7 +1,8 @@
 import { toLockstepError } from '../../core/errors.ts';
+import type { Check } from '../../core/plugin.ts';
 import { untilAborted } from '../../core/signals.ts';
 import { loadConfig, type Config } from '../config/load.ts';
-import { pipelineRuns, type PipelineRun } from '../pipeline.ts';
+import { heldEntries, pipelineRuns, type PipelineRun } from '../pipeline.ts';
 import { failureOf } from '../supervise.ts';
 import { failureLines, plural } from './format.ts';
 import { EXIT, outputFor, type Exit } from './output.ts';
@@ -14,6 +15,8 @@ interface TargetStatus {
   readonly to: string;
   /** What the target holds, in lines for people; empty before the first run. */
   readonly lines: readonly string[];
+  /** Which server the source is now and whether it can go on from there; empty before the first run, and where the source is Kafka. */
+  readonly source: readonly Check[];
   /** How many dead letters it keeps, by table of the source. */
   readonly deadLetters: Readonly<Record<string, number>>;
   readonly error: { readonly code: string; readonly message: string; readonly fix: string } | null;
@@ -39,23 +42,34 @@ async function statusOf(run: PipelineRun, { secrets }: Config): Promise<TargetSt
   const where = { target: run.name, from: run.source.label, to: run.target.label };
   try {
     const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
-    const lines = await heldLines(run, signal);
-    const deadLetters = lines.length === 0 ? {} : await letterCounts(run, signal);
-    return { ...where, lines: [...lines, ...letterLines(deadLetters)], deadLetters, error: null };
+    const entries = await heldEntries(run, signal);
+    const held = entries.size === 0 ? [] : await run.source.describe(entries);
+    const source = entries.size === 0 ? [] : await sourceChecks(run, entries, secrets);
+    const deadLetters = held.length === 0 ? {} : await letterCounts(run, signal);
+    const lines = [...held, ...source.map(sourceLine), ...letterLines(deadLetters)];
+    return { ...where, lines, source, deadLetters, error: null };
   } catch (error) {
     const { code, message, fix } = failureOf(toLockstepError(error), secrets, null);
-    return { ...where, lines: [], deadLetters: {}, error: { code, message, fix } };
+    return { ...where, lines: [], source: [], deadLetters: {}, error: { code, message, fix } };
   }
 }
 
-async function heldLines(run: PipelineRun, signal: AbortSignal): Promise<readonly string[]> {
-  const target = await untilAborted(signal, run.target.open());
+/** What of the source can be said without it is said; that it does not answer is one line more. */
+async function sourceChecks(
+  run: PipelineRun,
+  entries: ReadonlyMap<string, string>,
+  secrets: readonly string[],
+): Promise<readonly Check[]> {
   try {
-    const entries = await target.load('', signal);
-    return entries.size === 0 ? [] : await run.source.describe(entries);
-  } finally {
-    await target.close();
+    return await run.source.checkTakeover(entries, AbortSignal.timeout(ANSWER_WITHIN_MS));
+  } catch (error) {
+    const { code, message, fix } = failureOf(toLockstepError(error), secrets, null);
+    return [{ name: 'server', outcome: 'warn', detail: `${code}  ${message}`, fix: fix === '' ? null : fix }];
   }
+}
+
+function sourceLine({ name, detail }: Check): string {
+  return `${name}  ${detail}`;
 }
 
 async function letterCounts(run: PipelineRun, signal: AbortSignal): Promise<Record<string, number>> {

@@ -52,9 +52,10 @@ export async function listen({ pipeline, runs, host, port, schemas }: ListenOpti
 
 /** A run's progress as JSON. */
 function statusOf(progress: Progress): object {
-  const { phase, lagMs, lastAppliedAtMs, lastHeardAtMs, retries, failure } = progress;
+  const { phase, server, lagMs, lastAppliedAtMs, lastHeardAtMs, retries, failure } = progress;
   return {
     phase,
+    server,
     lagMs,
     lastAppliedAtMs,
     lastHeardAtMs,

@@ -2,6 +2,7 @@ import { LockstepError, toLockstepError } from '../../core/errors.ts';
 import type { Check, SourceOptions } from '../../core/plugin.ts';
 import { readCatalog, type CatalogTable } from './catalog/catalog.ts';
 import { parseAddress, Session } from './connection/session.ts';
+import { describeServer, readRole, requireReplicatedLogged } from './connection/role.ts';
 import { readResolvedKeys } from './foreign-keys/resolved-keys.ts';
 import { compilePatterns } from './catalog/patterns.ts';
 import { logsForeignKeys, newerThan, readLogEnd, readServer, type Server } from './connection/server.ts';
@@ -32,6 +33,7 @@ async function checkServer(
   const { flavour, version } = server;
   return [
     { name: 'connection', outcome: 'pass', detail: `${flavour} ${version} at ${session.where} as ${user}`, fix: null },
+    await serverCheck(session, server, signal),
     ...settingChecks(server),
     addressing(server, options.copy?.marker ?? null),
     await logRights(session, server, signal),
@@ -39,6 +41,19 @@ async function checkServer(
     ...tableChecks(catalog, options.tables),
     ...(await keyChecks(session, server, catalog, signal)),
   ];
+}
+
+/** Which of the servers that the address may lead to it is. */
+async function serverCheck(session: Session, server: Server, signal: AbortSignal): Promise<Check> {
+  const role = await readRole(session, server, signal);
+  const detail = describeServer(server, role);
+  try {
+    requireReplicatedLogged(server, role, session.where);
+    return { name: 'server', outcome: 'pass', detail, fix: null };
+  } catch (error) {
+    const { message, fix } = toLockstepError(error);
+    return { name: 'server', outcome: 'fail', detail: `${detail}: ${message}`, fix };
+  }
 }
 
 function settingChecks(server: Server): Check[] {

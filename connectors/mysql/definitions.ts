@@ -5,6 +5,7 @@ import type { DeclaredKey } from './foreign-keys/declared-keys.ts';
 import { foreignKeysEntry, formatForeignKeys, type ForeignKeys } from './foreign-keys/foreign-keys.ts';
 import { capturedIn, keysBehind } from './foreign-keys/keys-behind.ts';
 import type { Gathered } from './gathered.ts';
+import { errantIn } from './position/errant.ts';
 import { comparePlaces, momentAt, type Place } from './position/position.ts';
 import type { Reshaping } from './reshaping.ts';
 import { originOf, type NamedTable, type Query } from './schema/ddl.ts';
@@ -13,6 +14,8 @@ import type { TableCopy } from './snapshot/table-copy.ts';
 import type { Tables } from './tables.ts';
 
 export interface DefinitionsOptions {
+  /** The server's address, for errors. */
+  readonly where: string;
   readonly tables: Tables;
   readonly copies: ReadonlyMap<string, TableCopy>;
   readonly foreignKeys: ForeignKeys;
@@ -39,8 +42,11 @@ export class Definitions {
     this.#reshaping = reshaping;
   }
 
-  /** Does what a statement of the log means. Errors: SOURCE_SCHEMA_CHANGE, SOURCE_TYPE_UNSUPPORTED. */
-  async follow(piece: Piece, ddl: Query): Promise<void> {
+  /**
+   * Does what a statement of the log means. An `errant` one may change a table's shape: later rows have that shape too. It may not take rows away, which are
+   * others by now. Errors: SOURCE_SCHEMA_CHANGE, SOURCE_TYPE_UNSUPPORTED, SOURCE_DIVERGED.
+   */
+  async follow(piece: Piece, ddl: Query, errant: boolean): Promise<void> {
     const { tables, schemaChanges, readEnd, foreignKeys } = this.#options;
     const isAtEnd = async (): Promise<boolean> => {
       const end = piece.end === null ? null : await readEnd();
@@ -58,7 +64,11 @@ export class Definitions {
       },
     });
     const cause = { at: piece.at, statement: ddl.statement };
-    for (const effect of await changes.effects(ddl)) await this.#reshaping.apply(effect, cause);
+    for (const effect of await changes.effects(ddl)) {
+      const takesRows = effect.kind === 'drop' || effect.kind === 'truncate';
+      if (errant && takesRows) throw errantIn(this.#options.where, piece);
+      await this.#reshaping.apply(effect, cause);
+    }
     const named = capturedIn(ddl, tables.captures);
     if (named === null) return;
     const now = { declared: await schemaChanges.catalog.foreignKeys(named), atPlace: await isAtEnd() };

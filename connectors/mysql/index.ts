@@ -1,5 +1,6 @@
 import type { SourcePlugin } from '../../core/plugin.ts';
 import { checkSource } from './check.ts';
+import { checkTakeover } from './check-takeover.ts';
 import { describeEntries } from './describe.ts';
 import { foresee } from './foresee.ts';
 import { MysqlSource } from './source.ts';
@@ -8,6 +9,7 @@ import { MysqlSource } from './source.ts';
 export const mysql: SourcePlugin = {
   open: (options) => Promise.resolve(new MysqlSource(options)),
   check: checkSource,
+  checkTakeover,
   describe: describeEntries,
   foresee,
 };

@@ -1,14 +1,16 @@
 import type { Checkpoint } from '../../core/contracts.ts';
 import type { Progress } from '../../core/progress.ts';
+import type { TableSchema } from '../../core/table.ts';
 import type { CatalogTable } from './catalog/catalog.ts';
 import type { Server } from './connection/server.ts';
 import type { DeclaredKey } from './foreign-keys/declared-keys.ts';
 import { ForeignKeys, foreignKeysEntry, formatForeignKeys, parseForeignKeys } from './foreign-keys/foreign-keys.ts';
-import { formatPosition, type Position } from './position/position.ts';
+import { hasDone, type History } from './position/history.ts';
+import { formatPosition, parsePosition, type Place, type Position } from './position/position.ts';
 import type { NamedTable } from './schema/ddl.ts';
 import { keyOf } from './schema/steps.ts';
 import { isCircular } from './snapshot/order.ts';
-import { storedRanges, type Range } from './snapshot/ranges.ts';
+import { rangeEntries, storedRanges, type Range } from './snapshot/ranges.ts';
 import { TableCopy } from './snapshot/table-copy.ts';
 import { everyTable, formatTable, parseTable, streamEntry, tableEntry, tableTokens, type Tables } from './tables.ts';
 
@@ -18,6 +20,10 @@ export interface Known {
   readonly entries: ReadonlyMap<string, string>;
   readonly start: Position;
   readonly server: Server;
+  /** What the server has done; null where the pipeline begins on it. */
+  readonly history: History | null;
+  /** The end of its log, read behind the history. */
+  readonly end: Place;
   /** The foreign keys as they are now. */
   readonly declared: readonly DeclaredKey[];
 }
@@ -27,6 +33,8 @@ export interface Restored {
   readonly copies: Map<string, TableCopy>;
   /** The entries that make a new pipeline's beginning durable; null where the target holds them already. */
   readonly first: Checkpoint | null;
+  /** Tables in copy whose chunks show what this server has not done: they are emptied and copied again. */
+  readonly emptied: readonly TableSchema[];
   /** Tables of which the target knows nothing. */
   readonly newcomers: readonly NamedTable[];
   readonly foreignKeys: ForeignKeys;
@@ -34,9 +42,10 @@ export interface Restored {
 
 /** Fills `tables` with what the target's tokens and the catalog say together. */
 export function restore(tables: Tables, progress: Progress, known: Known): Restored {
-  const { catalog, entries, start, server, declared } = known;
+  const { catalog, entries, start, declared } = known;
   const copies = new Map<string, TableCopy>();
   const newcomers: NamedTable[] = [];
+  const emptied: TableSchema[] = [];
   const storedKeys = entries.get(foreignKeysEntry);
   const foreignKeys = new ForeignKeys(tables, storedKeys === undefined ? declared : parseForeignKeys(storedKeys));
   const fresh = !entries.has(streamEntry);
@@ -59,17 +68,20 @@ export function restore(tables: Tables, progress: Progress, known: Known): Resto
     seen.estimatedRows = estimatedRows;
     seen.state = stored?.state === 'following' ? 'following' : 'waiting';
     if (stored === undefined) set.set(tableEntry(origin), formatTable(schema, 'copying'));
-    if (stored?.state !== 'following')
-      copies.set(origin, new TableCopy(stored?.schema ?? schema, rangesHere(entries, origin, start, server)));
+    if (stored?.state === 'following') continue;
+    const ranges = rangesHere(storedRanges(entries, origin), known);
+    if (ranges === 'not-here') emptied.push(stored?.schema ?? schema);
+    copies.set(origin, new TableCopy(stored?.schema ?? schema, ranges === 'not-here' ? null : ranges));
   }
   restoreOthers(tables, tokens);
   if (old) for (const [origin, token] of tokens) set.set(tableEntry(origin), token);
   for (const [origin, copy] of copies) if (isCircular(foreignKeys.all, origin)) copy.forget();
   if (storedKeys === undefined && foreignKeys.declared.length > 0)
     set.set(foreignKeysEntry, formatForeignKeys(foreignKeys.declared));
-  if (set.size === 0) return { copies, first: null, newcomers, foreignKeys };
+  const drop = [...(old ? [everyTable] : []), ...emptied.map(({ origin }) => rangeEntries(origin))];
   if (fresh) set.set(streamEntry, formatPosition(start));
-  return { copies, first: { set, drop: old ? [everyTable] : [] }, newcomers, foreignKeys };
+  const first = set.size === 0 && drop.length === 0 ? null : { set, drop };
+  return { copies, first, emptied, newcomers, foreignKeys };
 }
 
 /** Tables that the log still speaks of although they are gone by now, and those that are left out. */
@@ -82,16 +94,18 @@ function restoreOthers(tables: Tables, tokens: ReadonlyMap<string, string>): voi
   }
 }
 
-/** Ranges of an earlier run; a place on another server says nothing here, so the end of this server's log as it is now stands for it. */
-function rangesHere(
-  entries: ReadonlyMap<string, string>,
-  origin: string,
-  start: Position,
-  server: Server,
-): Range[] | null {
-  const ranges = storedRanges(entries, origin);
+/**
+ * Ranges of an earlier run; null where there are none. The high places of another server say nothing here: where this server has done all that the chunks show, the end of its
+ * log stands for them; else the chunks may show what was lost.
+ */
+function rangesHere(ranges: readonly Range[], { history, server, end }: Known): Range[] | null | 'not-here' {
   if (ranges.length === 0) return null;
-  return ranges.map((range) =>
-    range.high === null || range.high.server === server.id ? range : { ...range, high: start.place },
-  );
+  const here: Range[] = [];
+  for (const range of ranges) {
+    const isElsewhere = range.high !== null && range.high.server !== server.id;
+    const shown = range.shown === undefined ? null : parsePosition(range.shown);
+    if (isElsewhere && (history === null || shown === null || !hasDone(history, shown))) return 'not-here';
+    here.push(isElsewhere ? { ...range, high: end } : range);
+  }
+  return here;
 }

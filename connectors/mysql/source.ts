@@ -12,30 +12,24 @@ import { readDeclaredKeys } from './foreign-keys/declared-keys.ts';
 import { openDump, silenceMs, type Dump, type DumpOptions } from './binlog/dump.ts';
 import { readResolvedKeys } from './foreign-keys/resolved-keys.ts';
 import { compilePatterns, type TableFilter } from './catalog/patterns.ts';
-import { momentAt, parsePosition, type Position } from './position/position.ts';
-import {
-  logsForeignKeys,
-  readLogEnd,
-  readServer,
-  readVisiblePosition,
-  requireReadable,
-  type Server,
-} from './connection/server.ts';
+import { momentAt, type Place, type Position } from './position/position.ts';
+import { describeServer, readRole, requireReplicatedLogged } from './connection/role.ts';
+import { logsForeignKeys, readLogEnd, readServer, requireReadable, requireSameServer } from './connection/server.ts';
 import { restore } from './restore.ts';
 import { readCollations } from './schema/collations.ts';
 import { copyLanes } from './snapshot/copy-lanes.ts';
 import { Copier } from './snapshot/copier.ts';
 import { Gate } from './snapshot/gate.ts';
 import { Stream } from './stream.ts';
-import { streamEntry, Tables } from './tables.ts';
+import { Tables } from './tables.ts';
+import { requireStillLed } from './connection/still-led.ts';
 import { TextConnection } from './connection/text-connection.ts';
+import { beginHere, goOnHere, type Answering } from './start.ts';
 
 const defaultReaders = 2;
 const keepAliveMs = 15_000;
 
-interface Opened {
-  readonly session: Session;
-  readonly server: Server;
+interface Opened extends Answering {
   readonly catalog: readonly CatalogTable[];
 }
 
@@ -75,9 +69,11 @@ export class MysqlSource implements Source {
     const { session, server } = opened;
     await this.#claim(session, signal);
     const entries = await checkpoints.load('', signal);
-    const stored = entries.get(streamEntry);
-    const start =
-      stored === undefined ? await readVisiblePosition(session, server, this.#marker, signal) : parsePosition(stored);
+    const identity = this.#identity();
+    const dump = { address: this.#address, identity, onHeard: () => this.#heard() };
+    const goingOn = await goOnHere(entries, opened, dump, signal);
+    const { start, history } = goingOn ?? (await beginHere(opened, this.#marker, signal));
+    const end = await readLogEnd(session, server, signal);
     // Read behind the position: what changes a table in between is in the log then, and does no harm when it is done again.
     const catalog = await readCatalog(session, server, this.#captures, signal);
     const collations = await readCollations(session, server, signal);
@@ -85,10 +81,11 @@ export class MysqlSource implements Source {
     const named = catalog.map(({ schema: { database, name: table } }) => ({ database, table }));
     const declared = await readDeclaredKeys(session, server, named, signal);
     const { progress } = this.#options;
-    const known = { catalog, entries, start, server, declared };
-    const { copies, first, newcomers, foreignKeys } = restore(tables, progress, known);
-    if (catalog.length === 0 && stored === undefined) throw this.#noTables();
-    const firstChanges = stored === undefined ? changesSince(opened.catalog, catalog, start) : [];
+    const known = { catalog, entries, start, server, history, end, declared };
+    const { copies, first, emptied, newcomers, foreignKeys } = restore(tables, progress, known);
+    if (catalog.length === 0 && goingOn === null) throw this.#noTables();
+    const firstChanges =
+      goingOn === null ? changesSince(opened.catalog, catalog, start) : emptied.map((table) => emptying(table, end));
     const gate = new Gate();
     const connect = (stop: AbortSignal): Promise<TextConnection> => this.#connectReader(stop);
     const copier: Copier = new Copier({
@@ -108,17 +105,14 @@ export class MysqlSource implements Source {
       if (schema === null || foreignKeys.leadFrom(schema.origin)) return schema;
       return copies.get(schema.origin)?.willHold(transaction) === true ? null : schema;
     };
-    const identity = this.#identity();
     this.#dump = await openDump(
       {
-        address: this.#address,
+        ...dump,
         server,
         from: start,
-        identity,
         lookup,
         captured: () => tables.origins(),
         leads: ({ origin }) => foreignKeys.leadFrom(origin),
-        onHeard: () => this.#heard(),
       },
       signal,
     );
@@ -126,6 +120,7 @@ export class MysqlSource implements Source {
       {
         dump: this.#dump,
         start,
+        where: this.#address.where,
         tables,
         copies,
         foreignKeys,
@@ -144,7 +139,10 @@ export class MysqlSource implements Source {
         },
         readEnd: () => readLogEnd(session, server, signal),
         until: this.#options.until,
-        ping: () => session.ping(silenceMs, signal),
+        ping: async () => {
+          await session.ping(silenceMs, signal);
+          await requireStillLed(this.#address, opened, signal);
+        },
       },
       signal,
     );
@@ -169,8 +167,11 @@ export class MysqlSource implements Source {
     const session = await Session.open(this.#address, signal);
     const server = await readServer(session, signal);
     requireReadable(server, this.#address.where);
+    const role = await readRole(session, server, signal);
+    requireReplicatedLogged(server, role, this.#address.where);
     const catalog = await readCatalog(session, server, this.#captures, signal);
-    this.#opened = { session, server, catalog };
+    this.#opened = { session, server, role, catalog };
+    this.#options.progress.server = describeServer(server, role);
     return this.#opened;
   }
 
@@ -197,13 +198,26 @@ export class MysqlSource implements Source {
   }
 
   async #connectReader(signal: AbortSignal): Promise<TextConnection> {
-    const session = await Session.open(this.#address, signal);
+    const session = await this.#openSame(signal);
     const connection = new TextConnection(
       session.intoWire({ silenceMs: 10 * silenceMs, onHeard: () => this.#heard() }),
       this.#address.where,
     );
     await connection.query(sessionSettings, signal);
     return connection;
+  }
+
+  /** A further connection to the server that is read. Errors: SOURCE_CONNECTION_LOST where the address leads elsewhere by now. */
+  async #openSame(signal: AbortSignal): Promise<Session> {
+    const { server } = await this.#open(signal);
+    const session = await Session.open(this.#address, signal);
+    try {
+      await requireSameServer(session, server, signal);
+      return session;
+    } catch (error) {
+      session.destroy();
+      throw error;
+    }
   }
 
   #heard(): void {
@@ -213,6 +227,10 @@ export class MysqlSource implements Source {
   #identity(): string {
     return `${this.#options.pipeline}/${this.#options.target}`;
   }
+}
+
+function emptying(table: TableSchema, place: Place): Change {
+  return { kind: 'truncate', table, at: momentAt(place) };
 }
 
 /** What became of the tables between the catalog that the target was prepared with and the one behind the first position. */

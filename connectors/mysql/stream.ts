@@ -3,6 +3,7 @@ import { untilAborted, Wait } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { isRowChange } from '../../core/transform.ts';
 import { behind } from './position/behind.ts';
+import { errantIn, isErrant } from './position/errant.ts';
 import type { Piece } from './binlog/reader.ts';
 import { Cascades } from './foreign-keys/cascades.ts';
 import type { Dump } from './binlog/dump.ts';
@@ -130,7 +131,7 @@ export class Stream {
     const { copies, gate, tables } = this.#options;
     const { changes, end } = piece;
     if (end === null || piece.ddl !== null || piece.unread.size > 0 || piece.cascading.size > 0) return false;
-    if (copies.size > 0 || !gate.passes(piece)) return false;
+    if (copies.size > 0 || !gate.passes(piece) || isErrant(this.#position, piece)) return false;
     let known: TableSchema | null = null;
     for (const change of changes) {
       if (!isRowChange(change) || change.table === known) continue;
@@ -156,8 +157,10 @@ export class Stream {
     if (reshapes || !gate.passes(piece)) yield* this.#flush('all');
     while (!gate.passes(piece)) await gate.opened.wait(this.#signal);
     this.#underWay = piece;
+    const errant = isErrant(this.#position, piece);
+    if (errant && piece.changes.some(isRowChange)) throw errantIn(this.#options.where, piece);
     await this.#take(piece);
-    if (piece.ddl !== null) await this.#definitions.follow(piece, piece.ddl);
+    if (piece.ddl !== null) await this.#definitions.follow(piece, piece.ddl, errant);
     if (piece.end === null) {
       if (piece.ddl === null) yield this.#batch(this.#gathered.takeChanges(), null, this.#gathered.takeBytes());
       return;

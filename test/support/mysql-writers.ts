@@ -98,6 +98,11 @@ export class Writers {
     this.#running.catch(() => undefined);
   }
 
+  /** Rejects with what a writer failed with; resolves when all were stopped. */
+  async ended(): Promise<void> {
+    await this.#running;
+  }
+
   /** Resolves when the last transaction has ended; rejects with what a writer failed with. */
   async stop(): Promise<void> {
     this.#stopped = true;

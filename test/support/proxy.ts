@@ -6,14 +6,16 @@ export class Proxy implements AsyncDisposable {
   /** The server's URL with the proxy's port. */
   readonly url: string;
   readonly #listener: Server;
+  #server: URL;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #silent = false;
   #held = false;
   #flip: Buffer | null = null;
 
-  private constructor(listener: Server, url: string) {
+  private constructor(listener: Server, url: string, server: URL) {
     this.#listener = listener;
     this.url = url;
+    this.#server = server;
   }
 
   static async open(url: string): Promise<Proxy> {
@@ -24,9 +26,14 @@ export class Proxy implements AsyncDisposable {
     const address = listener.address();
     const behind = new URL(url);
     behind.port = String(typeof address === 'object' && address !== null ? address.port : 0);
-    const proxy = new Proxy(listener, behind.href);
-    listener.on('connection', (client) => proxy.#forward(client, connect(Number(server.port), server.hostname)));
+    const proxy = new Proxy(listener, behind.href, server);
+    listener.on('connection', (client) => proxy.#forward(client));
     return proxy;
+  }
+
+  /** Connections that are opened from now on go to another server; those that are open stay where they are. */
+  leadTo(url: string): void {
+    this.#server = new URL(url);
   }
 
   /** Ends all connections at once. */
@@ -61,7 +68,8 @@ export class Proxy implements AsyncDisposable {
     await once(this.#listener, 'close');
   }
 
-  #forward(client: Socket, server: Socket): void {
+  #forward(client: Socket): void {
+    const server = connect(Number(this.#server.port), this.#server.hostname);
     const pair = [client, server] as const;
     this.#pairs.add(pair);
     const end = (): void => {

@@ -1,17 +1,17 @@
 import type { TableSchema } from '../../../core/table.ts';
 import { createHash } from 'node:crypto';
-import { LockstepError } from '../../../core/errors.ts';
 import { startOf } from '../position/again.ts';
 import { headerBytes, sizeInHeader } from './event.ts';
 import { BinlogReader, type ReaderOptions } from './reader.ts';
 import { patience, Session, type Address } from '../connection/session.ts';
 import { formatDomains, nextFile, type Place, type Position } from '../position/position.ts';
-import type { Server } from '../connection/server.ts';
+import { requireSameServer, type Server } from '../connection/server.ts';
 import type { Wire } from '../connection/wire.ts';
 
 const comBinlogDump = 0x12;
 const comBinlogDumpGtid = 0x1e;
 /** Flags of MySQL's dump commands; MariaDB has others. */
+const nonBlocking = 0x01;
 const useHeartbeatV2 = 0x02;
 const throughGtid = 0x04;
 const heartbeatMs = 2_000;
@@ -39,12 +39,8 @@ export interface Dump {
 /** Asks the server for its log from a position on. Errors: the SOURCE_ codes of connecting; those of the log come on reading. */
 export async function openDump(options: DumpOptions, signal: AbortSignal): Promise<Dump> {
   const { address, server, identity, onHeard, lookup, captured, leads = () => false } = options;
-  requireSameHistory(server, options.from, address.where);
   const { from, again } = startOf(options.from, server.id);
-  const session = await Session.open(address, signal);
-  await session.query(dumpSettings(server, identity, from), signal);
-  const wire = session.intoWire({ silenceMs, onHeard, sizeOf: packetBytes });
-  wire.send(dumpCommand(server, from, serverIdOf(identity)));
+  const wire = await startDump({ address, server, identity, onHeard }, from, 'follow', signal);
   const reader = new BinlogReader({
     wire,
     where: address.where,
@@ -63,17 +59,24 @@ function packetBytes(bytes: Buffer, at: number): number {
   return at + 1 + headerBytes > bytes.length ? 0 : 1 + sizeInHeader(bytes, at + 1);
 }
 
-/** File and offset mean nothing on another server. Errors: SOURCE_CHANGED. */
-function requireSameHistory(server: Server, from: Position, where: string): void {
-  if (from.by === server.addressing && (from.by !== 'place' || from.place.server === server.id)) return;
-  if (from.by === 'place' && from.place.server === server.id) return;
-  throw new LockstepError(
-    'SOURCE_CHANGED',
-    `${where} is another server than the one this pipeline followed, and the stored position does not hold there`,
-    {
-      fix: 'point source.url to the old server, or turn GTIDs on and resync; positions by GTID survive a change of server',
-    },
-  );
+/** A connection on which the server sends its log from a position on. With `to-its-end` it ends the connection there. Errors: the SOURCE_ codes of connecting. */
+export async function startDump(
+  { address, server, identity, onHeard }: Pick<DumpOptions, 'address' | 'server' | 'identity' | 'onHeard'>,
+  from: Position,
+  how: 'follow' | 'to-its-end',
+  signal: AbortSignal,
+): Promise<Wire> {
+  const session = await Session.open(address, signal);
+  try {
+    await requireSameServer(session, server, signal);
+    await session.query(dumpSettings(server, identity, from), signal);
+  } catch (error) {
+    session.destroy();
+    throw error;
+  }
+  const wire = session.intoWire({ silenceMs, onHeard, sizeOf: packetBytes });
+  wire.send(dumpCommand(server, from, serverIdOf(identity), how));
+  return wire;
 }
 
 /** That we know checksums does not mean that a file has them: each says so itself, whatever the server's setting was then or is now. */
@@ -102,13 +105,14 @@ function dumpSettings(server: Server, identity: string, from: Position): string 
   return `SET ${settings.join(', ')}`;
 }
 
-function dumpCommand(server: Server, from: Position, serverId: number): Buffer {
+function dumpCommand(server: Server, from: Position, serverId: number, how: 'follow' | 'to-its-end'): Buffer {
+  const ends = how === 'follow' ? 0 : nonBlocking;
   const { file, offset } = from.by === 'place' ? sendable(from.place) : { file: '', offset: 4 };
   if (from.by === 'gtid' && server.flavour === 'mysql') {
     const set = from.set.encode();
     const head = Buffer.alloc(1 + 2 + 4 + 4 + 8 + 4);
     head.writeUInt8(comBinlogDumpGtid, 0);
-    head.writeUInt16LE(throughGtid | useHeartbeatV2, 1);
+    head.writeUInt16LE(throughGtid | useHeartbeatV2 | ends, 1);
     head.writeUInt32LE(serverId, 3);
     head.writeUInt32LE(0, 7);
     head.writeBigUInt64LE(BigInt(offset), 11);
@@ -118,7 +122,7 @@ function dumpCommand(server: Server, from: Position, serverId: number): Buffer {
   const head = Buffer.alloc(1 + 4 + 2 + 4);
   head.writeUInt8(comBinlogDump, 0);
   head.writeUInt32LE(offset, 1);
-  head.writeUInt16LE(server.flavour === 'mysql' ? useHeartbeatV2 : 0, 5);
+  head.writeUInt16LE(server.flavour === 'mysql' ? useHeartbeatV2 | ends : ends, 5);
   head.writeUInt32LE(serverId, 7);
   return Buffer.concat([head, Buffer.from(file)]);
 }

@@ -2,7 +2,7 @@ import { LockstepError } from '../../../core/errors.ts';
 import { askValue, type Asker } from './session.ts';
 import { GtidSet } from '../position/gtid-set.ts';
 import { readRecoveredXid } from '../binlog/xa.ts';
-import { comparePlaces, parseDomains, type Place, type Position } from '../position/position.ts';
+import { atBeginning, comparePlaces, parseDomains, type Place, type Position } from '../position/position.ts';
 
 /** What we need to know of the server before reading; asked once per connection. */
 export interface Server {
@@ -10,7 +10,7 @@ export interface Server {
   readonly version: string;
   /** How the stream is addressed: by GTID set, by MariaDB's domains, or by file and offset. */
   readonly addressing: Position['by'];
-  /** The server's UUID (MySQL) or server id (MariaDB). */
+  /** MySQL: the server's UUID. MariaDB: its server id, with its `server_uid` where it has one, for a clone may have been given the same id. */
   readonly id: string;
   readonly fullMetadata: boolean;
   readonly variables: ReadonlyMap<string, string>;
@@ -29,14 +29,15 @@ const asked = [
   'log_bin_compress',
   'lower_case_table_names',
   'innodb_native_foreign_keys',
+  'hostname',
+  'read_only',
+  'log_slave_updates',
+  'log_replica_updates',
+  'server_uid',
 ];
 
 export async function readServer(session: Asker, signal: AbortSignal): Promise<Server> {
-  const rows = await session.query(
-    `SHOW GLOBAL VARIABLES WHERE Variable_name IN (${asked.map((name) => `'${name}'`).join(',')})`,
-    signal,
-  );
-  const variables = new Map(rows.map((row) => [(row['variable_name'] ?? '').toLowerCase(), row['value'] ?? '']));
+  const variables = await readVariables(session, asked, signal);
   const version = variables.get('version') ?? '';
   const mariadb = /mariadb/i.test(version);
   const byGtid = variables.get('gtid_mode')?.toUpperCase() === 'ON';
@@ -44,10 +45,37 @@ export async function readServer(session: Asker, signal: AbortSignal): Promise<S
     flavour: mariadb ? 'mariadb' : 'mysql',
     version,
     addressing: mariadb ? 'domain' : byGtid ? 'gtid' : 'place',
-    id: (mariadb ? variables.get('server_id') : variables.get('server_uuid')) ?? '',
+    id: idOf(variables),
     fullMetadata: variables.get('binlog_row_metadata')?.toUpperCase() === 'FULL',
     variables,
   };
+}
+
+export function isReadOnly({ variables }: Server): boolean {
+  return /^(ON|1)$/i.test(variables.get('read_only') ?? '');
+}
+
+/** Refuses a connection that leads to another server than the one that was asked before, as it may while a name or a proxy is switched over. Errors: SOURCE_CONNECTION_LOST. */
+export async function requireSameServer(session: Asker, server: Server, signal: AbortSignal): Promise<void> {
+  if (idOf(await readVariables(session, identifying, signal)) === server.id) return;
+  throw new LockstepError('SOURCE_CONNECTION_LOST', `${session.where} has come to lead to another server`);
+}
+
+const identifying = ['server_uuid', 'server_id', 'server_uid'];
+
+function idOf(variables: ReadonlyMap<string, string>): string {
+  const parts = [variables.get('server_id'), variables.get('server_uid')];
+  return variables.get('server_uuid') ?? parts.filter((part) => part !== undefined).join('/');
+}
+
+async function readVariables(
+  session: Asker,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const list = names.map((name) => `'${name}'`).join(',');
+  const rows = await session.query(`SHOW GLOBAL VARIABLES WHERE Variable_name IN (${list})`, signal);
+  return new Map(rows.map((row) => [(row['variable_name'] ?? '').toLowerCase(), row['value'] ?? '']));
 }
 
 /** Refuses a server whose binlog cannot be followed. Errors: SOURCE_BINLOG_OFF, SOURCE_BINLOG_FORMAT, SOURCE_ROW_IMAGE. */
@@ -166,6 +194,22 @@ async function readCommittedPosition(session: Asker, server: Server, signal: Abo
   const place = comparePlaces(first, second) <= 0 ? first : second;
   const domains = await askValue(session, 'SELECT BINLOG_GTID_POS(?, ?)', signal, [place.file, place.offset]);
   return { by: 'domain', domains: parseDomains(domains ?? ''), place };
+}
+
+/**
+ * By GTIDs, a position that lists at least what is visible, for when its place means nothing any more; null where the server has none. MySQL: what commits
+ * has its GTID among the owned ones until it is among the executed. MariaDB: what is in the log.
+ */
+export async function readShown(session: Asker, server: Server, signal: AbortSignal): Promise<Position | null> {
+  if (server.addressing === 'domain') {
+    const domains = await askValue(session, 'SELECT @@global.gtid_binlog_pos', signal);
+    return { by: 'domain', domains: parseDomains(domains ?? ''), place: atBeginning(server.id) };
+  }
+  if (server.addressing === 'place') return null;
+  const owned = await askValue(session, 'SELECT @@global.gtid_owned', signal);
+  const executed = await askValue(session, 'SELECT @@global.gtid_executed', signal);
+  const set = GtidSet.parse(`${executed ?? ''},${(owned ?? '').replaceAll(/#\d+/g, '')}`);
+  return { by: 'gtid', set, place: atBeginning(server.id) };
 }
 
 /**

@@ -1,5 +1,12 @@
 import type { TransactionId } from '../binlog/control-events.ts';
-import { comparePlaces, parsePosition, type DomainPositions, type Place, type Position } from './position.ts';
+import {
+  atBeginning,
+  comparePlaces,
+  parsePosition,
+  type DomainPositions,
+  type Place,
+  type Position,
+} from './position.ts';
 
 /** What was handed on in an earlier run and is read again, because reading began before it to meet prepared XA transactions. */
 export interface Again {
@@ -15,7 +22,10 @@ export interface Again {
 export function startOf(position: Position, server: string): { readonly from: Position; readonly again: Again | null } {
   const token = position.prepared?.values().next().value;
   if (token === undefined) return { from: position, again: null };
-  const from = parsePosition(token);
+  const stored = parsePosition(token);
+  // By GTIDs the log is read from its beginning for all that is known of another server's.
+  const from =
+    stored.by === 'place' || stored.place.server === server ? stored : { ...stored, place: atBeginning(server) };
   const until = position.place.server === server ? position.place : null;
   if (position.by === 'gtid' && from.by === 'gtid')
     return { from, again: againBySet(position.set.copy(), from.set.size, until) };

@@ -1,5 +1,5 @@
 import type { Piece } from '../binlog/reader.ts';
-import { formatPlain, unnamed, type Place, type Position } from './position.ts';
+import { comparePlaces, formatPlain, unnamed, type Place, type Position } from './position.ts';
 
 type Ended = Pick<Piece, 'id' | 'xa' | 'again' | 'isCatchingUp'>;
 
@@ -15,10 +15,15 @@ export function behind(position: Position, piece: Ended, place: Place): Position
 function movedOn(position: Position, { id: { source, number, gtid } }: Ended, place: Place): Position {
   if (position.by === 'gtid' && source !== null) {
     position.set.add(source, number);
-    return { ...position, place };
+    const last = gtid ?? `${source}:${number}`;
+    if (position.mixed === undefined || comparePlaces(place, position.mixed.until) < 0)
+      return { ...position, place, last };
+    const { mixed: _, ...behindIt } = position;
+    return { ...behindIt, place, last };
   }
   if (position.by === 'domain' && source !== null) {
     const server = Number(gtid?.split('-')[1] ?? 0);
+    position.seen?.add(source, server, number);
     return {
       ...position,
       domains: new Map([...position.domains, [Number(source), { server, sequence: number }]]),

@@ -37,6 +37,26 @@ export class GtidSet {
     return true;
   }
 
+  /** The transactions of this set that are not in `other`. */
+  without(other: GtidSet): GtidSet {
+    const rest = new GtidSet();
+    for (const [source, runs] of this.#sources) {
+      const left = other.#sources.get(source)?.reduce(cutOut, runs) ?? runs;
+      if (left.length > 0)
+        rest.#sources.set(
+          source,
+          left.map(([first, last]) => [first, last]),
+        );
+    }
+    return rest;
+  }
+
+  /** The transaction of a source with the highest number, as a GTID; null where there is none. */
+  lastOf(source: string): string | null {
+    const last = this.#sources.get(source)?.at(-1)?.[1];
+    return last === undefined ? null : `${source}:${last}`;
+  }
+
   copy(): GtidSet {
     const copy = new GtidSet();
     for (const [source, runs] of this.#sources)
@@ -105,6 +125,15 @@ export class GtidSet {
     }
     this.#sources.set(source, merged([...runs, [first, last]]));
   }
+}
+
+/** What is left of runs without one run. */
+function cutOut(runs: Interval[], [first, last]: Interval): Interval[] {
+  return runs.flatMap(([from, to]): Interval[] => {
+    if (last < from || to < first) return [[from, to]];
+    const before: Interval[] = from < first ? [[from, first - 1]] : [];
+    return last < to ? [...before, [last + 1, to]] : before;
+  });
 }
 
 function merged(runs: Interval[]): Interval[] {

@@ -10,6 +10,7 @@ import { isCircular, waitsForOthers } from './order.ts';
 import { beginInShape, differenceInShape } from './current-shape.ts';
 import { LowPositions, type LowPositionsOptions } from './low-positions.ts';
 import { Chunk } from './chunk.ts';
+import { readMostShown } from './most-shown.ts';
 import { ending, nullIfGone, part, partBytes, type Pending } from './handing-on.ts';
 import { SmallTables } from './small-tables.ts';
 import { chunkStatement, formatRange, keyLiterals, planRanges, rangeEntry, type Range } from './ranges.ts';
@@ -184,7 +185,7 @@ export class Copier {
     const { schema } = copy;
     const keyless = schema.key.length === 0;
     const wipes = this.#isAtOnce(copy);
-    const opened = wipes ? await readLogEnd(connection, server, signal) : null;
+    const opened = wipes ? await readMostShown(connection, server, signal) : null;
     const other = keyless ? null : await (wipes ? differenceInShape : beginInShape)(connection, schema, signal);
     if (other !== null) throw await this.#outrun(connection, copy, other, signal);
     await connection.start(chunkStatement(schema, range, chunk.select, limit), signal);
@@ -202,16 +203,16 @@ export class Copier {
       changes = [];
       if (!more) break;
     }
-    const end = opened ?? (await readLogEnd(connection, server, signal));
+    const most = opened ?? (await readMostShown(connection, server, signal));
     await connection.query('COMMIT', signal);
     const done = wipes || chunk.rows < limit;
     const last = chunk.last === null ? range.at : keyLiterals(schema, chunk.last);
-    const after: Range = { ...range, at: last, done, high: end, rows: range.rows + chunk.rows };
+    const after: Range = { ...range, ...most, at: last, done, rows: range.rows + chunk.rows };
     chunk.after = after;
     const set = new Map([[rangeEntry(schema.origin, range.index), formatRange(after)]]);
     yield ending(pending, set, () => {
       copy.update(after);
-      if (wipes) copy.between = { low, high: end };
+      if (wipes) copy.between = { low, high: most.high };
       this.#lows.release([copy], low);
     });
   }

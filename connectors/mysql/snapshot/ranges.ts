@@ -3,7 +3,7 @@ import { LockstepError } from '../../../core/errors.ts';
 import { valueAt } from '../../../core/row.ts';
 import type { Column, TableSchema } from '../../../core/table.ts';
 import { askValue, type Asker } from '../connection/session.ts';
-import { comparePlaces, parsePlace, type Place } from '../position/position.ts';
+import { comparePlaces, parsePlace, parsePosition, type Place, type Position } from '../position/position.ts';
 import { quote } from '../connection/server.ts';
 
 /**
@@ -19,6 +19,8 @@ export interface Range {
   readonly done: boolean;
   /** The end of the log when the last chunk had been read: the copy shows nothing newer than this. */
   readonly high: Place | null;
+  /** The same by GTIDs, as a position's token: what another server must have done to go on with the copy. */
+  readonly shown?: string;
   readonly rows: number;
 }
 
@@ -122,6 +124,14 @@ export function storedRanges(entries: ReadonlyMap<string, string>, origin: strin
     .toSorted((a, b) => a.index - b.index);
 }
 
+/** What the chunks of every table that were read on another server show, where that is known. */
+export function shownElsewhere(entries: ReadonlyMap<string, string>, server: string): Position[] {
+  const tokens = [...entries].flatMap(([name, token]) => (name.startsWith('range/') ? [parseRange(0, token)] : []));
+  return tokens.flatMap(({ high, shown }) =>
+    shown === undefined || high?.server === server ? [] : [parsePosition(shown)],
+  );
+}
+
 export function formatRange(range: Range): string {
   const { index: _, ...stored } = range;
   return JSON.stringify(stored);
@@ -130,7 +140,7 @@ export function formatRange(range: Range): string {
 export function parseRange(index: number, token: string): Range {
   const stored = JSON.parse(token) as Record<string, unknown>;
   const text = (name: string): string | null => (typeof stored[name] === 'string' ? stored[name] : null);
-  const { at, high, rows } = stored;
+  const { at, high, rows, shown } = stored;
   return {
     index,
     from: text('from'),
@@ -139,6 +149,7 @@ export function parseRange(index: number, token: string): Range {
     done: stored['done'] === true,
     high: typeof high === 'object' && high !== null ? parsePlace(high as Record<string, unknown>, token) : null,
     rows: typeof rows === 'number' ? rows : 0,
+    ...(typeof shown === 'string' ? { shown } : {}),
   };
 }
 

@@ -1,12 +1,13 @@
 import type { Batch, Change } from '../../../core/contracts.ts';
 import type { Progress } from '../../../core/progress.ts';
-import { readLogEnd, type Server } from '../connection/server.ts';
+import type { Server } from '../connection/server.ts';
 import type { TextConnection } from '../connection/text-connection.ts';
-import { momentAt, type Place, type Position } from '../position/position.ts';
+import { momentAt, type Position } from '../position/position.ts';
 import { Chunk } from './chunk.ts';
 import { beginInShapes } from './current-shape.ts';
 import { ending, nullIfGone, part, partBytes, type Pending } from './handing-on.ts';
 import type { LowPositions } from './low-positions.ts';
+import { readMostShown, type MostShown } from './most-shown.ts';
 import { chunkStatement, formatRange, keyLiterals, rangeEntry, wholeTable, type Range } from './ranges.ts';
 import type { TableCopy } from './table-copy.ts';
 
@@ -105,7 +106,7 @@ export class SmallTables {
     try {
       const sameShape = await this.#inShape(connection, copies, signal);
       const rest = yield* this.#rows(connection, sameShape, low, found, signal);
-      const high = await readLogEnd(connection, server, signal);
+      const most = await readMostShown(connection, server, signal);
       // Before most of it goes to the target: who wants to alter one of the tables waits for this, and need not wait for the target.
       await connection.query('COMMIT', signal);
       if (found.length === 0) {
@@ -113,7 +114,7 @@ export class SmallTables {
         return;
       }
       yield rest;
-      const done = found.map(({ copy, chunk }) => ({ copy, range: rangeBehind(chunk, high) }));
+      const done = found.map(({ copy, chunk }) => ({ copy, range: rangeBehind(chunk, most) }));
       const set = new Map(
         done.map(({ copy: { schema }, range }) => [rangeEntry(schema.origin, range.index), formatRange(range)]),
       );
@@ -200,7 +201,7 @@ function isWhole({ ranges }: TableCopy): boolean {
   );
 }
 
-function rangeBehind(chunk: Chunk, high: Place): Range {
+function rangeBehind(chunk: Chunk, most: MostShown): Range {
   const at = chunk.last === null ? null : keyLiterals(chunk.table, chunk.last);
-  return { ...wholeTable, at, done: chunk.rows < mostRows, high, rows: chunk.rows };
+  return { ...wholeTable, ...most, at, done: chunk.rows < mostRows, rows: chunk.rows };
 }

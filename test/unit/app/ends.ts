@@ -79,6 +79,7 @@ export function runOf(
       open: async () => await Promise.resolve(source()),
       check: async () => await Promise.resolve([]),
       describe: async () => await Promise.resolve([]),
+      checkTakeover: async () => await Promise.resolve([]),
       foresee: async () => await Promise.resolve({ changes: [], notes: [] }),
     },
     target: {

@@ -55,6 +55,7 @@ async function follow(
       ...shared,
       dump: { reader, wire: ends.wire },
       start,
+      where: 'here',
       tables,
       foreignKeys: new ForeignKeys(tables, []),
       copier: idleCopier(shared, () => stream),

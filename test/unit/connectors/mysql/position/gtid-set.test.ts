@@ -34,6 +34,17 @@ describe('a GTID set', () => {
     );
   });
 
+  it('without another one has what that one does not have', () => {
+    fc.assert(
+      fc.property(gtids, gtids, (a, b) => {
+        const naive = new Set(b.map(name));
+        const left = setOf(a.filter((member) => !naive.has(name(member))));
+        const rest = setOf(a).without(setOf(b));
+        expect([rest.covers(left), left.covers(rest), rest.size]).toEqual([true, true, left.size]);
+      }),
+    );
+  });
+
   it('is the same after printing and parsing, in whichever order it was filled', () => {
     fc.assert(
       fc.property(gtids, (members) => {

@@ -8,6 +8,7 @@ import {
   parsePosition,
   type Position,
 } from '../../../../../connectors/mysql/position/position.ts';
+import { Seen } from '../../../../../connectors/mysql/position/seen.ts';
 
 const uuid = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
 const at = (file: string, offset: number, server = uuid): Position['place'] => ({ file, offset, server });
@@ -22,13 +23,15 @@ const positions: fc.Arbitrary<Position> = fc.oneof(
   fc.tuple(place, fc.array(fc.integer({ min: 1, max: 99 }))).map(([place, numbers]): Position => {
     const set = new GtidSet();
     for (const n of numbers) set.add(uuid, n);
-    return { by: 'gtid', set, place };
+    const last = numbers.length === 0 ? {} : { last: `${uuid}:${numbers.at(-1) ?? 0}` };
+    const mixed = numbers.length > 5 ? { mixed: { until: place, source: uuid } } : {};
+    return { by: 'gtid', set, place, ...last, ...mixed };
   }),
   fc
     .tuple(place, fc.dictionary(fc.constantFrom('0', '1', '7'), fc.record({ server: number, sequence: number })))
     .map(([place, entries]): Position => {
       const domains = new Map(Object.entries(entries).map(([domain, last]) => [Number(domain), last]));
-      return { by: 'domain', domains, place };
+      return { by: 'domain', domains, place, ...(domains.size === 2 ? { seen: Seen.from(domains) } : {}) };
     }),
 );
 
