@@ -11,13 +11,20 @@ interface RequestQueue {
 /** The part of its Connection (`network/connection`). */
 interface Connection {
   connect: Connect;
+  isConnected(): boolean;
+  /** What has arrived of an answer that is not complete. */
+  chunks: Buffer[];
+  bytesBuffered: number;
+  bytesNeeded: number;
 }
 type Connect = (this: Connection) => Promise<unknown>;
 
 const PENDING_CHECK_MS = 10;
+/** The length before each answer. */
+const LENGTH_BYTES = 4;
 let mended = false;
 
-/** Mends two defects of kafkajs 2.2.4 for the whole process, once. */
+/** Mends three defects of kafkajs 2.2.4 for the whole process, once. */
 export function mendKafkajs(): void {
   if (mended) return;
   mended = true;
@@ -25,7 +32,7 @@ export function mendKafkajs(): void {
   const queue = load('kafkajs/src/network/requestQueue') as { readonly prototype: RequestQueue };
   const connection = load('kafkajs/src/network/connection') as { readonly prototype: Connection };
   Object.assign(queue.prototype, { scheduleCheckPendingRequests });
-  Object.assign(connection.prototype, { connect: oneAtATime(connection.prototype.connect) });
+  Object.assign(connection.prototype, { connect: oneAtATime(fromTheBeginning(connection.prototype.connect)) });
 }
 
 /**
@@ -54,5 +61,16 @@ function oneAtATime(connect: Connect): Connect {
       connecting.set(this, promise);
     }
     return promise;
+  };
+}
+
+/**
+ * What had arrived of an answer when a connection broke stays in its buffer, and the answers of the next connection are read behind it: nothing is understood
+ * any more, and every request waits in vain. Here a new connection begins with an empty buffer.
+ */
+function fromTheBeginning(connect: Connect): Connect {
+  return function connectAnew() {
+    if (!this.isConnected()) Object.assign(this, { chunks: [], bytesBuffered: 0, bytesNeeded: LENGTH_BYTES });
+    return connect.call(this);
   };
 }

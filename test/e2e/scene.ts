@@ -128,7 +128,8 @@ export async function caughtUp(
   return totalsOf(ended);
 }
 
-function totalsOf({ stdout }: Ended): Record<string, Counts> {
+/** The totals per target of `run --json`; fails where counts do not add up (G5). */
+export function totalsOf({ stdout }: Ended): Record<string, Counts> {
   const result = JSON.parse(stdout) as {
     targets: Record<string, { total: Counts; tables: Record<string, Counts> }>;
   };

@@ -1,14 +1,14 @@
 import { expect } from 'vitest';
 import { compareAll } from '../../verify/all.ts';
-import { caughtUp, type Scene } from '../e2e/scene.ts';
+import { caughtUp, type Counts, type Scene } from '../e2e/scene.ts';
 import { seed } from '../support/seed.ts';
 
 /**
  * Lets the pipeline come to its end, and compares every table value by value, those without a key as bags of rows. Prints one line: what the
- * source has and the target does not, or not so, is lost; what only the target has is doubled. The source must stand still.
+ * source has and the target does not, or not so, is lost; what only the target has is doubled. The source must stand still. Gives what the last run counted.
  */
-export async function expectNoneLostOrDoubled(scene: Scene, fault: string): Promise<void> {
-  await caughtUp(scene, 'may heal');
+export async function expectNoneLostOrDoubled(scene: Scene, fault: string): Promise<Readonly<Record<string, Counts>>> {
+  const counts = await caughtUp(scene, 'may heal');
   const results = await compareAll(scene.source, scene.target, scene.tables, AbortSignal.timeout(60_000));
   const sum = (of: (result: (typeof results)[number]) => number): number =>
     results.reduce((total, result) => total + of(result), 0);
@@ -20,4 +20,5 @@ export async function expectNoneLostOrDoubled(scene: Scene, fault: string): Prom
     tables: [],
   });
   expect(rows).toBeGreaterThan(0);
+  return counts;
 }

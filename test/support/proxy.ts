@@ -14,6 +14,7 @@ export class Proxy implements AsyncDisposable {
     bytesPerSecond: Infinity,
     delayMs: 0,
     flip: null,
+    cutWithin: null,
     lose: null,
     held: null,
   };
@@ -68,6 +69,11 @@ export class Proxy implements AsyncDisposable {
     this.#weather.flip = bytes;
   }
 
+  /** Cuts a connection once it has carried so many more bytes to its client, in the middle of whatever these are. */
+  cutWithin(bytes: number): void {
+    this.#weather.cutWithin = bytes;
+  }
+
   /**
    * The next time that a client sends what `asked` knows, the server gets it, and its answer is lost with the connection. Resolves when that
    * has happened; from then on everything is held until `release`.
@@ -111,6 +117,7 @@ interface Weather {
   bytesPerSecond: number;
   delayMs: number;
   flip: Buffer | null;
+  cutWithin: number | null;
   lose: { readonly asked: (bytes: Buffer) => boolean; readonly lost: () => void } | null;
   held: Bell | null;
 }
@@ -136,6 +143,14 @@ async function pump(line: Line, to: 'client' | 'server', weather: Weather): Prom
     }
     while (weather.held !== null) await weather.held.wait(never);
     if (to === 'server') listenFor(line, bytes, weather);
+    else if (weather.cutWithin !== null) {
+      weather.cutWithin -= bytes.length;
+      if (weather.cutWithin <= 0) {
+        into.write(bytes.subarray(0, bytes.length + weather.cutWithin));
+        weather.cutWithin = null;
+        return;
+      }
+    }
     const waitMs = weather.delayMs + (1000 * bytes.length) / weather.bytesPerSecond;
     if (waitMs > 0) await sleep(waitMs);
     if (!into.write(to === 'client' ? changed(bytes, weather) : bytes)) await once(into, 'drain');

@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openCluster } from '../../codec/kafka/cluster.ts';
+import { fetchRecords, partitionOffsets } from '../../codec/kafka/log.ts';
+import { startServer, type Server } from '../../dev/servers/index.ts';
+import { Proxy } from '../support/proxy.ts';
+import { insert } from '../unit/core/memory.ts';
+import { orders } from '../unit/core/tables.ts';
+import { never, newPipeline, openSink, publish } from './kafka/scene.ts';
+
+const stack = new AsyncDisposableStack();
+let kafka: Server;
+let proxy: Proxy;
+
+beforeAll(async () => {
+  proxy = stack.use(await Proxy.open('127.0.0.1:1'));
+  const args = [`advertised.listeners=PLAINTEXT://${proxy.url}`];
+  kafka = stack.use(await startServer('kafka', { fast: true, own: true, args }));
+  proxy.leadTo(kafka.url);
+});
+afterAll(async () => await stack.disposeAsync());
+
+test('a connection that is cut in the middle of an answer is made anew, and the next answer is read from its beginning', async () => {
+  const pipeline = newPipeline();
+  const sink = await openSink({ brokers: [proxy.url], registry: null }, pipeline);
+  await sink.prepare([orders], never);
+  const rows = Array.from({ length: 5000 }, (_, i) => insert([BigInt(i), 'paid', '1.00', null, null, i]));
+  await publish(sink, rows);
+  await sink.close();
+  const cluster = await openCluster({ brokers: [proxy.url], clientId: 'test' }, never);
+  try {
+    const topic = `${pipeline}.shop.orders`;
+    const [place] = await cluster.topics([topic], never);
+    const leaders = place?.leaders ?? [];
+    const ends = await partitionOffsets(cluster, topic, leaders, 'end', never);
+    const read = async (): Promise<number> => {
+      const wanted = [{ topic, partition: 0, offset: 0, maxBytes: 1024 * 1024 }];
+      const fetched = await fetchRecords(cluster, leaders[0] ?? -1, wanted, 500, AbortSignal.timeout(10_000));
+      return fetched[0]?.nextOffset ?? -1;
+    };
+    for (const bytes of [2, 5000, 20_000]) {
+      proxy.cutWithin(bytes);
+      await expect(read()).rejects.toThrow(/onnection/);
+      expect(await read()).toBe(ends[0]);
+    }
+  } finally {
+    await cluster.close();
+  }
+});
