@@ -63,6 +63,10 @@ test('a byte that changes on its way from the source becomes no value: it stops 
   );
   proxy.flip(Buffer.from('as it was written'));
   await client.query("INSERT INTO flipped.rows VALUES (1, 'as it was written')");
+  await until(
+    () => running.process.exitCode !== null,
+    () => `it goes on: ${said(running)}`,
+  );
   const { code, stderr } = await running.ended;
   expect([code, stderr]).toEqual([1, expect.stringMatching(/^error SOURCE_EVENT_CORRUPT /)]);
   await expectNoneLostOrDoubled(scene, 'a byte changed on its way');
