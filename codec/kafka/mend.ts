@@ -19,18 +19,27 @@ interface Connection {
 }
 type Connect = (this: Connection) => Promise<unknown>;
 
+/** The part of its Broker (`broker`). */
+interface Broker {
+  connect: ConnectBroker;
+  readonly connectionPool: { destroy(): Promise<unknown> };
+}
+type ConnectBroker = (this: Broker) => Promise<unknown>;
+
 const PENDING_CHECK_MS = 10;
 /** The length before each answer. */
 const LENGTH_BYTES = 4;
 let mended = false;
 
-/** Mends three defects of kafkajs 2.2.4 for the whole process, once. */
+/** Mends four defects of kafkajs 2.2.4 for the whole process, once. */
 export function mendKafkajs(): void {
   if (mended) return;
   mended = true;
   const load = createRequire(import.meta.url);
   const queue = load('kafkajs/src/network/requestQueue') as { readonly prototype: RequestQueue };
   const connection = load('kafkajs/src/network/connection') as { readonly prototype: Connection };
+  const broker = load('kafkajs/src/broker') as { readonly prototype: Broker };
+  Object.assign(broker.prototype, { connect: whollyOrNot(broker.prototype.connect) });
   Object.assign(queue.prototype, { scheduleCheckPendingRequests });
   Object.assign(connection.prototype, { connect: oneAtATime(fromTheBeginning(connection.prototype.connect)) });
 }
@@ -72,5 +81,21 @@ function fromTheBeginning(connect: Connect): Connect {
   return function connectAnew() {
     if (!this.isConnected()) Object.assign(this, { chunks: [], bytesBuffered: 0, bytesNeeded: LENGTH_BYTES });
     return connect.call(this);
+  };
+}
+
+/**
+ * A broker that takes a connection and then says nothing counts as connected from then on, and the next request to it fails for a reason that is no
+ * error of a network. Here what was not connected wholly is not connected.
+ */
+function whollyOrNot(connect: ConnectBroker): ConnectBroker {
+  return async function connectWholly() {
+    try {
+      return await connect.call(this);
+    } catch (error) {
+      // Who only waited for another's attempt leaves that one alone.
+      if (!(error instanceof Error && error.name === 'KafkaJSLockTimeout')) await this.connectionPool.destroy();
+      throw error;
+    }
   };
 }

@@ -1,5 +1,9 @@
+import { createRequire } from 'node:module';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openCluster } from '../../codec/kafka/cluster.ts';
+import type { KafkajsCluster } from '../../codec/kafka/kafkajs.ts';
+import { mendKafkajs } from '../../codec/kafka/mend.ts';
 import { fetchRecords, partitionOffsets } from '../../codec/kafka/log.ts';
 import { startServer, type Server } from '../../dev/servers/index.ts';
 import { Proxy } from '../support/proxy.ts';
@@ -18,6 +22,36 @@ beforeAll(async () => {
   proxy.leadTo(kafka.url);
 });
 afterAll(async () => await stack.disposeAsync());
+
+test('a broker that takes a connection and says nothing is not connected, and is once it speaks', async () => {
+  mendKafkajs();
+  const load = createRequire(import.meta.url);
+  const Kafkajs = load('kafkajs/src/cluster') as new (options: object) => KafkajsCluster;
+  const { createLogger } = load('kafkajs/src/loggers') as { createLogger: (options: object) => object };
+  const cluster = new Kafkajs({
+    logger: createLogger({ level: 0, logCreator: () => () => undefined }),
+    brokers: [proxy.url],
+    connectionTimeout: 5000,
+    authenticationTimeout: 5000,
+    requestTimeout: 500,
+    enforceRequestTimeout: true,
+    socketFactory: ({ host, port, onConnect }: { host: string; port: number; onConnect: () => void }) =>
+      connect({ host, port }, onConnect),
+    retry: { retries: 1, initialRetryTime: 50, maxRetryTime: 200 },
+  });
+  proxy.fallSilent();
+  try {
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      await expect(cluster.connect().then(() => cluster.refreshMetadata())).rejects.toThrow(/Request .* timed out/);
+    }
+  } finally {
+    proxy.speak();
+  }
+  await cluster.connect();
+  await cluster.refreshMetadata();
+  expect(cluster.getNodeIds()).toEqual(['1']);
+  await cluster.disconnect();
+});
 
 test('a connection that is cut in the middle of an answer is made anew, and the next answer is read from its beginning', async () => {
   const pipeline = newPipeline();
