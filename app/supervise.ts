@@ -1,4 +1,4 @@
-import { LockstepError, toLockstepError } from '../core/errors.ts';
+import { type Code, LockstepError, toLockstepError } from '../core/errors.ts';
 import type { Failure } from '../core/progress.ts';
 import { sleep } from '../core/signals.ts';
 import { scrub } from './config/redact.ts';
@@ -6,6 +6,14 @@ import { drive, type PipelineRun } from './pipeline.ts';
 
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 30_000;
+/** Where nobody answers: to try costs one connection, and nobody who is back should wait for us. */
+const LONGEST_UNANSWERED_MS = 1500;
+const unanswered: ReadonlySet<Code> = new Set([
+  'SOURCE_UNREACHABLE',
+  'TARGET_UNREACHABLE',
+  'KAFKA_UNREACHABLE',
+  'REGISTRY_UNREACHABLE',
+]);
 
 export interface Supervision {
   readonly signal: AbortSignal;
@@ -75,7 +83,7 @@ async function supervise(run: PipelineRun, supervision: Supervision): Promise<vo
     const hopeless = progress.lastAppliedAtMs === null && Date.now() - startedAtMs > supervision.giveUpAfterMs;
     if (until !== null && hopeless) throw error;
     if (hasWorked(run, triedAtMs)) tries = 0;
-    const wait = waitBefore(tries);
+    const wait = waitBefore(tries, error.code);
     progress.failure = failureOf(error, supervision.secrets, Date.now() + wait);
     progress.phase = error.code === 'CHECKPOINT_MOVED' ? 'standby' : 'retrying';
     progress.retries += 1;
@@ -99,9 +107,13 @@ function hasWorked(run: PipelineRun, triedAtMs: number): boolean {
   return (run.progress.lastAppliedAtMs ?? 0) >= triedAtMs || Date.now() - triedAtMs >= LONGEST_WAIT_MS;
 }
 
-/** In ms: 0.2 s, doubled with each try up to 30 s, with a quarter of it left to chance so that many do not return at once. */
-function waitBefore(tries: number): number {
-  const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(tries, 20));
+/**
+ * In ms: 0.2 s, doubled with each try up to 30 s, or 1.5 s where nobody answers, with a quarter of it left to chance so that many do not return
+ * at once.
+ */
+function waitBefore(tries: number, code: Code): number {
+  const longest = unanswered.has(code) ? LONGEST_UNANSWERED_MS : LONGEST_WAIT_MS;
+  const wait = Math.min(longest, FIRST_WAIT_MS * 2 ** Math.min(tries, 20));
   return Math.round(wait * (0.75 + Math.random() * 0.25));
 }
 

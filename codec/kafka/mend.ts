@@ -11,21 +11,37 @@ interface RequestQueue {
 /** The part of its Connection (`network/connection`). */
 interface Connection {
   connect: Connect;
+  isConnected(): boolean;
+  /** What has arrived of an answer that is not complete. */
+  chunks: Buffer[];
+  bytesBuffered: number;
+  bytesNeeded: number;
 }
 type Connect = (this: Connection) => Promise<unknown>;
 
+/** The part of its Broker (`broker`). */
+interface Broker {
+  connect: ConnectBroker;
+  readonly connectionPool: { destroy(): Promise<unknown> };
+}
+type ConnectBroker = (this: Broker) => Promise<unknown>;
+
 const PENDING_CHECK_MS = 10;
+/** The length before each answer. */
+const LENGTH_BYTES = 4;
 let mended = false;
 
-/** Mends two defects of kafkajs 2.2.4 for the whole process, once. */
+/** Mends four defects of kafkajs 2.2.4 for the whole process, once. */
 export function mendKafkajs(): void {
   if (mended) return;
   mended = true;
   const load = createRequire(import.meta.url);
   const queue = load('kafkajs/src/network/requestQueue') as { readonly prototype: RequestQueue };
   const connection = load('kafkajs/src/network/connection') as { readonly prototype: Connection };
+  const broker = load('kafkajs/src/broker') as { readonly prototype: Broker };
+  Object.assign(broker.prototype, { connect: whollyOrNot(broker.prototype.connect) });
   Object.assign(queue.prototype, { scheduleCheckPendingRequests });
-  Object.assign(connection.prototype, { connect: oneAtATime(connection.prototype.connect) });
+  Object.assign(connection.prototype, { connect: oneAtATime(fromTheBeginning(connection.prototype.connect)) });
 }
 
 /**
@@ -54,5 +70,32 @@ function oneAtATime(connect: Connect): Connect {
       connecting.set(this, promise);
     }
     return promise;
+  };
+}
+
+/**
+ * What had arrived of an answer when a connection broke stays in its buffer, and the answers of the next connection are read behind it: nothing is understood
+ * any more, and every request waits in vain. Here a new connection begins with an empty buffer.
+ */
+function fromTheBeginning(connect: Connect): Connect {
+  return function connectAnew() {
+    if (!this.isConnected()) Object.assign(this, { chunks: [], bytesBuffered: 0, bytesNeeded: LENGTH_BYTES });
+    return connect.call(this);
+  };
+}
+
+/**
+ * A broker that takes a connection and then says nothing counts as connected from then on, and the next request to it fails for a reason that is no
+ * error of a network. Here what was not connected wholly is not connected.
+ */
+function whollyOrNot(connect: ConnectBroker): ConnectBroker {
+  return async function connectWholly() {
+    try {
+      return await connect.call(this);
+    } catch (error) {
+      // Who only waited for another's attempt leaves that one alone.
+      if (!(error instanceof Error && error.name === 'KafkaJSLockTimeout')) await this.connectionPool.destroy();
+      throw error;
+    }
   };
 }

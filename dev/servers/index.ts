@@ -25,9 +25,10 @@ export async function startServer(kind: Kind, options: StartOptions = {}): Promi
   const recipe = await recipes[kind]();
   const url = process.env[recipe.variable];
   const encrypted = options.encryptedLog === true;
-  const ours = options.own === true || encrypted || (options.args ?? []).length > 0;
+  const here = encrypted || options.here === true;
+  const ours = options.own === true || here || (options.args ?? []).length > 0;
   if (url !== undefined && url !== '' && !ours) return await externalServer(recipe, url);
-  if (!encrypted && (await dockerAnswers())) return await startDocker(recipe, options);
+  if (!here && (await dockerAnswers())) return await startDocker(recipe, options);
   return await startLocal(recipe, await programFor(recipe), options);
 }
 

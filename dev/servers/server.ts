@@ -20,6 +20,8 @@ export interface StartOptions {
   readonly own?: boolean;
   /** Keep the binary log encrypted on disk. MySQL and MariaDB, installed here; such a server never comes from elsewhere. */
   readonly encryptedLog?: boolean;
+  /** A process of this machine, also where Docker answers: for a server that works with files of the test's own. */
+  readonly here?: boolean;
   /** Leave the server running when this process ends. */
   readonly keep?: boolean;
 }

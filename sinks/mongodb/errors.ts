@@ -117,8 +117,10 @@ interface Scene {
 /** A driver's error as one of ours. The server's text and the driver's error stay out: both can hold documents (G5). */
 export function targetError(thrown: unknown, { server, doing }: Scene): unknown {
   const error = unwrapped(thrown);
-  if (error instanceof LockstepError || !(error instanceof MongoError)) return error;
+  if (error instanceof LockstepError) return error;
   const place = `${doing} at ${server}`;
+  if (isOfSocket(error)) return connectionLost(error, place, error.code);
+  if (!(error instanceof MongoError)) return error;
   if (error instanceof MongoServerSelectionError) return selectionError(error, server);
   if (error instanceof MongoInvalidArgumentError && doing.startsWith('writing')) {
     return new LockstepError(refused.code, `${place}: ${refused.what}`, { fix: refused.fix });
@@ -126,11 +128,18 @@ export function targetError(thrown: unknown, { server, doing }: Scene): unknown 
   const number = numberOf(error);
   if (number !== null) return fromServer(error, number, place);
   if (error instanceof MongoNetworkError || disconnected.has(error.constructor)) {
-    return new LockstepError('TARGET_CONNECTION_LOST', `${place}: the connection was lost (${error.name})`, {
-      cause: error,
-    });
+    return connectionLost(error, place, error.name);
   }
   return error;
+}
+
+function connectionLost(cause: Error, place: string, said: string): LockstepError {
+  return new LockstepError('TARGET_CONNECTION_LOST', `${place}: the connection was lost (${said})`, { cause });
+}
+
+/** The driver hands on as it is what the system says while it writes to a connection that was cut. */
+function isOfSocket(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string';
 }
 
 /** What the driver throws where the client has no connection at the moment, or none any more. */
@@ -145,7 +154,7 @@ const disconnected: ReadonlySet<unknown> = new Set([
 /** A bulk write puts errors of the connection into one of its own. */
 function unwrapped(error: unknown): unknown {
   const inner: unknown = error instanceof MongoBulkWriteError ? error.errorResponse : null;
-  return inner instanceof MongoError ? inner : error;
+  return inner instanceof Error ? inner : error;
 }
 
 function fromServer(error: MongoError, number: number, place: string): LockstepError {

@@ -1,14 +1,10 @@
 import { pipeline } from 'node:stream/promises';
-import { Client, type QueryArrayResult } from 'pg';
+import type { Client, QueryArrayResult } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { untilAborted } from '../../core/signals.ts';
+import { createClient, serverOf, type SessionOptions } from './client.ts';
 import { sqlStateOf, translate } from './errors.ts';
-
-export interface SessionOptions {
-  readonly url: string;
-  /** What `pg_stat_activity` shows; the server cuts it at 63 bytes. */
-  readonly applicationName: string;
-}
+import { watchSilence } from './silence.ts';
 
 /** One statement's outcome; every value as the server prints it. */
 export interface Outcome {
@@ -17,14 +13,14 @@ export interface Outcome {
   readonly count: number;
 }
 
-const CONNECT_TIMEOUT_MS = 15_000;
-
 /** What makes text in and out mean one thing, whatever the role's or the database's defaults are. */
 const SETTINGS = `SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET bytea_output = 'hex';
 SET standard_conforming_strings = on; SET extra_float_digits = 1; SET statement_timeout = 0;
 SET idle_in_transaction_session_timeout = 0; SET default_transaction_isolation = 'read committed'; SET client_min_messages = 'warning'`;
 
-/** A session whose client is gone must not go on waiting for a lock and then hold its own; from PostgreSQL 14 on. */
+/** A session whose client is gone, or cannot be reached any more, must not keep its transaction and what that has locked. */
+const KEEPALIVE = 'SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3';
+/** Nor go on waiting for a lock and then hold its own; from PostgreSQL 14 on. */
 const NOTICE_LOSS = `SELECT set_config(name, '5s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'`;
 
 const textOnly = { getTypeParser: () => String };
@@ -35,11 +31,15 @@ export class Session {
   /** Staging tables that exist on this connection. */
   readonly stages = new Set<string>();
   readonly #client: Client;
+  readonly #options: SessionOptions;
+  /** The server's process that works for this connection, once it has said so. */
+  #process: string | null = null;
   #replica = false;
   #lost = false;
 
-  private constructor(client: Client, server: string) {
+  private constructor(client: Client, options: SessionOptions, server: string) {
     this.#client = client;
+    this.#options = options;
     this.server = server;
     const lose = (): void => {
       this.#lost = true;
@@ -51,7 +51,7 @@ export class Session {
   static async open(options: SessionOptions, signal: AbortSignal): Promise<Session> {
     const server = serverOf(options.url);
     const client = createClient(options, server);
-    const session = new Session(client, server);
+    const session = new Session(client, options, server);
     try {
       await untilAborted(signal, client.connect());
       await session.#prepare(signal);
@@ -74,7 +74,9 @@ export class Session {
   }
 
   async #prepare(signal: AbortSignal): Promise<void> {
-    await this.query(SETTINGS, signal);
+    const outcomes = await this.query(`${SETTINGS}; SELECT pg_backend_pid()`, signal);
+    this.#process = outcomes.at(-1)?.rows[0]?.[0] ?? null;
+    await this.#try(KEEPALIVE, signal);
     await this.#try(NOTICE_LOSS, signal);
     this.#replica = await this.#try('SET session_replication_role = replica', signal);
   }
@@ -110,6 +112,7 @@ export class Session {
 
   async #guard<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {
     signal.throwIfAborted();
+    const unwatch = watchSilence(this.#client.connection.stream, this.#options, this.#process);
     try {
       return await untilAborted(signal, run());
     } catch (error) {
@@ -122,6 +125,8 @@ export class Session {
         connecting: false,
         lost: this.#client.connection.stream.destroyed,
       });
+    } finally {
+      unwatch();
     }
   }
 
@@ -133,26 +138,6 @@ export class Session {
   async end(): Promise<void> {
     await this.#client.end().catch(() => undefined);
   }
-}
-
-function createClient(options: SessionOptions, server: string): Client {
-  try {
-    return new Client({
-      connectionString: options.url,
-      application_name: options.applicationName,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 10_000,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    });
-  } catch (error) {
-    throw translate(error, { server, connecting: true, lost: true });
-  }
-}
-
-/** `host:port/database` of a URL, for messages. */
-function serverOf(url: string): string {
-  const parsed = URL.parse(url);
-  return parsed === null ? 'the target' : `${parsed.host}${parsed.pathname}`;
 }
 
 /** The driver's result as ours: this is where its types end. */

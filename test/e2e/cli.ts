@@ -19,11 +19,19 @@ export interface Running {
   stderr(): string;
 }
 
+/** Those that a test which failed has left running end with it. */
+const children = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
 export function startLockstep(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
   const child = spawn(EXECUTABLE, args, {
     env: { ...productEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  children.add(child);
+  child.once('close', () => children.delete(child));
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));

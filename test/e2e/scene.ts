@@ -28,18 +28,22 @@ export interface Ends {
   /** The lines of `via`, if any, as YAML in braces. */
   readonly via?: string;
   readonly http?: string;
+  /** What the pipeline connects to instead of the servers themselves: a proxy's URLs. */
+  readonly through?: { readonly source?: string; readonly target?: string };
+  /** Further lines of the target's settings, as YAML in braces would have them. */
+  readonly settings?: string;
 }
 
 /** A database in the target and a configuration; the tables are those of the database named like the pipeline. */
 export async function newScene(name: string, ends: Ends): Promise<Scene> {
-  const { source, target, tables = [`${name}.*`], via, http } = ends;
+  const { source, target, tables = [`${name}.*`], via, http, through = {}, settings } = ends;
   if (target.kind === 'postgres') await onPostgres(target.url, `CREATE DATABASE ${name}`);
   const to = inDatabase(target.url, name);
   const text = [
     `name: ${name}`,
-    `source: { url: '${source}', tables: ${JSON.stringify(tables)} }`,
+    `source: { url: '${through.source ?? source}', tables: ${JSON.stringify(tables)} }`,
     ...(via === undefined ? [] : [`via: ${via}`]),
-    `targets: { warehouse: { url: '${to}' } }`,
+    `targets: { warehouse: { url: '${inDatabase(through.target ?? target.url, name)}'${settings === undefined ? '' : `, ${settings}`} } }`,
     ...(http === undefined ? [] : [`http: { listen: '${http}' }`]),
   ];
   return { name, file: configFile(`${text.join('\n')}\n`), source, target: to, tables };
@@ -124,7 +128,8 @@ export async function caughtUp(
   return totalsOf(ended);
 }
 
-function totalsOf({ stdout }: Ended): Record<string, Counts> {
+/** The totals per target of `run --json`; fails where counts do not add up (G5). */
+export function totalsOf({ stdout }: Ended): Record<string, Counts> {
   const result = JSON.parse(stdout) as {
     targets: Record<string, { total: Counts; tables: Record<string, Counts> }>;
   };

@@ -39,16 +39,18 @@ test('brokers and registry that are away at the start, or go and come back, are 
   await registry.start();
   await arrived(scene, 'orders', 2, running);
 
-  await killAndReturn(kafka, running, /KAFKA_(CONNECTION_LOST|UNREACHABLE)/, async () => {
+  const kafkaBack = await killAndReturn(kafka, running, /KAFKA_(CONNECTION_LOST|UNREACHABLE)/, async () => {
     await write(scene, 'INSERT INTO returns.orders (v) VALUES (3)');
   });
   await arrived(scene, 'orders', 3, running);
+  kafkaBack();
 
-  await killAndReturn(registry, running, /REGISTRY_UNREACHABLE/, async () => {
+  const registryBack = await killAndReturn(registry, running, /REGISTRY_UNREACHABLE/, async () => {
     await write(scene, 'CREATE TABLE returns.late (id INT PRIMARY KEY)');
     await write(scene, 'INSERT INTO returns.late VALUES (1)');
   });
   await arrived(scene, 'late', 1, running);
+  registryBack();
 
   await endInOrder(running);
   await caughtUp(scene);

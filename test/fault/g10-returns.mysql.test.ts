@@ -37,14 +37,16 @@ describe.each([
     await source.start();
     await arrived(scene, 'orders', 2, running);
 
-    await killAndReturn(source, running, /SOURCE_(CONNECTION_LOST|UNREACHABLE)/);
+    const sourceBack = await killAndReturn(source, running, /SOURCE_(CONNECTION_LOST|UNREACHABLE)/);
     await write(scene, 'INSERT INTO returns.orders (v) VALUES (3)');
     await arrived(scene, 'orders', 3, running);
+    sourceBack();
 
-    await killAndReturn(target, running, /TARGET_(CONNECTION_LOST|UNREACHABLE|BUSY)/, async () => {
+    const targetBack = await killAndReturn(target, running, /TARGET_(CONNECTION_LOST|UNREACHABLE|BUSY)/, async () => {
       await write(scene, 'INSERT INTO returns.orders (v) VALUES (4)');
     });
     await arrived(scene, 'orders', 4, running);
+    targetBack();
     await endInOrder(running);
     await caughtUp(scene);
     await expectEqual(scene);

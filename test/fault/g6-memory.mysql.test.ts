@@ -104,7 +104,7 @@ test('while a target does not answer reading stops, memory stays within the boun
   proxy.hold();
   for (let at = 0; at < 60; at += 1)
     await client.query(`INSERT INTO stuck.rows SELECT ${at * 5000} + seq, REPEAT('y', 150) FROM ${numbers(5000)}`);
-  proxy.goOn();
+  proxy.release();
   await until(
     () => arrived(300_001),
     () => said(running),

@@ -4,6 +4,9 @@ import { startLockstep, until, type Running } from '../e2e/cli.ts';
 import { type Entries, type Scene } from '../e2e/scene.ts';
 import { seed } from '../support/seed.ts';
 
+/** How often a process is killed in each phase: in the copy, the stream, a schema change, publishing and consuming, 20 times in all. */
+export const KILLS = Number(process.env['LOCKSTEP_TEST_KILLS'] ?? 4);
+
 /** Rows of one table that a target holds for good: what its range entries say. */
 export function durableRows(entries: ReadonlyMap<string, string>, origin: string): number {
   let rows = 0;

@@ -15,13 +15,16 @@ export async function write({ source }: Scene, sql: string): Promise<void> {
   }
 }
 
-/** Kills a server, waits until the running pipeline has said so with one of `codes` and when it tries again, and starts the server again. */
+/**
+ * Kills a server, waits until the running pipeline has said so with one of `codes` and when it tries again, and starts the server again. Gives what
+ * prints, once rows have arrived again, how long that took from the server's first answer on.
+ */
 export async function killAndReturn(
   server: Server,
   running: Running,
   codes: RegExp,
   meanwhile?: () => Promise<void>,
-): Promise<void> {
+): Promise<() => void> {
   const before = said(running).length;
   await server.kill();
   await meanwhile?.();
@@ -30,7 +33,9 @@ export async function killAndReturn(
     () => `${server.kind} is away and it did not say so: ${said(running).slice(before)}`,
   );
   await server.start();
+  const startedAtMs = Date.now();
   expect(running.process.exitCode, said(running)).toBeNull();
+  return () => process.stdout.write(`${server.kind} killed and back: ${(Date.now() - startedAtMs) / 1000} s\n`);
 }
 
 /** Waits until a table of the target has so many rows. */

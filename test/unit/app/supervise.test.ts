@@ -69,6 +69,21 @@ test('waiting begins anew after something was applied', async () => {
   expect(fourth).toBeGreaterThan(third);
 });
 
+test('who does not answer is tried again every 1.5 s at the latest, so that nobody who is back waits for longer', async () => {
+  const run = runOf('warehouse', [], async function* (attempt) {
+    if (attempt <= 5) throw new LockstepError('TARGET_UNREACHABLE', 'pg1 does not answer');
+    yield await Promise.resolve(batchOf(1));
+  });
+  const waits: number[] = [];
+  await superviseAll([run], {
+    ...supervision({ until: 'caught-up' }),
+    onRetry: (_, failure) => waits.push((failure.nextTryAtMs ?? 0) - Date.now()),
+  });
+  expect(waits).toHaveLength(5);
+  expect(Math.max(...waits)).toBeLessThanOrEqual(1500);
+  expect(Math.min(...waits.slice(3))).toBeGreaterThan(800);
+});
+
 test('an error for a person stops every run and is told once', async () => {
   const journal: Journal = [];
   const broken = runOf('broken', journal, async function* () {
