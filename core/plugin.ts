@@ -1,6 +1,7 @@
 import type { Change, Source, Target } from './contracts.ts';
 import type { DeadLetters } from './dead-letter.ts';
 import type { Progress } from './progress.ts';
+import type { TableRequest } from './request.ts';
 import type { SchemaPolicies } from './schema-policy.ts';
 import type { TableSchema } from './table.ts';
 import type { PoliciesOf } from './value-policy.ts';
@@ -45,6 +46,8 @@ export interface EndOptions {
 export interface SourceOptions extends EndOptions {
   /** `database.table` with `*`, in order; a leading `!` takes out what earlier ones took in. */
   readonly tables: readonly string[];
+  /** Tables that were added by request, beyond `tables`: the source adds to it, and it lives as long as the process. Default: none. */
+  readonly added?: Set<string>;
   /** With `caught-up` the lanes end once everything is done that the source held when reading began. */
   readonly until: 'caught-up' | null;
   /** For sources that copy tables before they follow changes. */
@@ -89,12 +92,31 @@ export interface Foreseen {
   readonly notes: readonly string[];
 }
 
+/** What a request would come to. */
+export interface Considered {
+  /** In whole sentences. */
+  readonly notes: readonly string[];
+  /** False where there is nothing to be done. */
+  readonly needed: boolean;
+  /** The columns by which the target must be able to tell the table's rows apart. */
+  readonly tells: { readonly table: TableSchema; readonly columns: readonly number[] } | null;
+}
+
 /** What the app knows of a connector. */
 export interface SourcePlugin<Options extends SourceOptions = SourceOptions> {
   open(options: Options): Promise<Source>;
   check(options: Options, signal: AbortSignal): Promise<readonly Check[]>;
   /** What a target's stored entries for this source say (position, tables and their copy), in lines for people. */
   describe?(entries: ReadonlyMap<string, string>): readonly string[];
+  /** Whether what is asked of a table can be done where the target's stored entries stand. Errors: REQUEST_REFUSED, CONFIG_INVALID, and of connecting. */
+  consider?(
+    options: Options,
+    request: TableRequest,
+    entries: ReadonlyMap<string, string>,
+    signal: AbortSignal,
+  ): Promise<Considered>;
+  /** Why a request of the same table was refused since; null where it was not. */
+  refusal?(origin: string, entries: ReadonlyMap<string, string>): string | null;
   /** What a statement would come to if it were run now; it is not. Throws what would stop the pipeline. */
   foresee?(options: Options, statement: string, signal: AbortSignal): Promise<Foreseen>;
 }

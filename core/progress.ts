@@ -2,10 +2,13 @@ import { Counts, type CountsByTable } from './counts.ts';
 
 /** What became of one table's rows in one run: read = applied + filtered + dead letters (G5). */
 export interface TableProgress {
-  state: 'waiting' | 'copying' | 'following';
+  /** `paused`: its copy is, its changes go on. */
+  state: 'waiting' | 'copying' | 'paused' | 'following' | 'removed';
   /** The source's estimate of the table's rows, null where it has none. */
   estimatedRows: number | null;
   copied: number;
+  /** Of `copied`, what earlier copies of the table brought. */
+  copiedBefore: number;
   read: number;
   applied: number;
   filtered: number;
@@ -40,6 +43,7 @@ export class Progress {
         state: 'waiting',
         estimatedRows: null,
         copied: 0,
+        copiedBefore: 0,
         read: 0,
         applied: 0,
         filtered: 0,

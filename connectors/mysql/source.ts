@@ -23,6 +23,8 @@ import {
 } from './connection/server.ts';
 import { restore } from './restore.ts';
 import { readCollations } from './schema/collations.ts';
+import { Requests } from './requests.ts';
+import { originOf } from './schema/ddl.ts';
 import { copyLanes } from './snapshot/copy-lanes.ts';
 import { Copier } from './snapshot/copier.ts';
 import { Gate } from './snapshot/gate.ts';
@@ -44,6 +46,7 @@ export class MysqlSource implements Source {
   readonly #options: SourceOptions;
   readonly #address: Address;
   readonly #captures: TableFilter;
+  readonly #added: Set<string>;
   readonly #readers: number;
   readonly #marker: string | null;
   #opened: Opened | null = null;
@@ -53,7 +56,9 @@ export class MysqlSource implements Source {
   constructor(options: SourceOptions) {
     this.#options = options;
     this.#address = parseAddress(options.url);
-    this.#captures = compilePatterns(options.tables);
+    const captures = compilePatterns(options.tables);
+    this.#added = options.added ?? new Set();
+    this.#captures = (database, table) => this.#added.has(originOf({ database, table })) || captures(database, table);
     this.#readers = options.copy?.readers ?? defaultReaders;
     this.#marker = options.copy?.marker ?? null;
   }
@@ -86,7 +91,7 @@ export class MysqlSource implements Source {
     const declared = await readDeclaredKeys(session, server, named, signal);
     const { progress } = this.#options;
     const known = { catalog, entries, start, server, declared };
-    const { copies, first, newcomers, foreignKeys } = restore(tables, progress, known);
+    const { copies, first, newcomers, foreignKeys, paused } = restore(tables, progress, known);
     if (catalog.length === 0 && stored === undefined) throw this.#noTables();
     const firstChanges = stored === undefined ? changesSince(opened.catalog, catalog, start) : [];
     const gate = new Gate();
@@ -99,9 +104,11 @@ export class MysqlSource implements Source {
       progress,
       readers: this.#readers,
       foreignKeys: () => foreignKeys.all,
+      paused,
       connect,
       handedOn: () => stream,
     });
+    const requests = new Requests(checkpoints, entries, () => copier.moved.notify());
     const lookup: DumpOptions['lookup'] = (name, transaction, map) => {
       const schema = tables.lookup(name, map);
       // Its rows are needed for what foreign keys make of them elsewhere, also where its own copy shows them.
@@ -131,6 +138,9 @@ export class MysqlSource implements Source {
         foreignKeys,
         gate,
         copier,
+        paused,
+        requests,
+        capture: (origin) => void this.#added.add(origin),
         progress,
         first,
         firstChanges,
@@ -149,6 +159,7 @@ export class MysqlSource implements Source {
       signal,
     );
     progress.phase = copies.size > 0 ? 'copying' : 'following';
+    void requests.watch(signal);
     yield stream.lane();
     await untilAborted(signal, stream.started.promise);
     yield* copyLanes({ copier, copies, readers: this.#readers, done: () => stream.ended }, signal);

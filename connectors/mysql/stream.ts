@@ -1,4 +1,5 @@
 import type { Batch, Change, Checkpoint, Lane } from '../../core/contracts.ts';
+import { LockstepError } from '../../core/errors.ts';
 import { untilAborted, Wait } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { isRowChange } from '../../core/transform.ts';
@@ -10,8 +11,11 @@ import { SettledXa } from './binlog/settled-xa.ts';
 import { Definitions, type DefinitionsOptions } from './definitions.ts';
 import { Gathered } from './gathered.ts';
 import { Reshaping } from './reshaping.ts';
+import { TableLife } from './life.ts';
+import type { Asked, Requests } from './requests.ts';
 import type { Copier } from './snapshot/copier.ts';
 import type { Gate } from './snapshot/gate.ts';
+import type { Paused } from './snapshot/paused.ts';
 import { sparselyUpdated } from './snapshot/order.ts';
 import { rangeEntries } from './snapshot/ranges.ts';
 import type { Fate, TableCopy } from './snapshot/table-copy.ts';
@@ -24,6 +28,12 @@ export interface StreamOptions extends DefinitionsOptions {
   readonly copies: Map<string, TableCopy>;
   readonly gate: Gate;
   readonly copier: Copier;
+  /** Tables whose copy a person has paused. */
+  readonly paused: Paused;
+  /** What people ask of tables meanwhile. */
+  readonly requests: Requests;
+  /** Takes in a table that was asked for, whatever the patterns say. */
+  readonly capture: (origin: string) => void;
   /** The entries that make a new pipeline's beginning durable; null where the target holds them already. */
   readonly first: Checkpoint | null;
   /** What is to be done to tables of the target that were prepared before the first position was known. */
@@ -56,6 +66,9 @@ export class Stream {
   readonly #reshaping: Reshaping;
   readonly #definitions: Definitions;
   readonly #cascades: Cascades;
+  readonly #life: TableLife;
+  /** Where the log ended when a table was asked for: up to there it may tell of the table itself. */
+  readonly #addedFrom = new Map<string, Place>();
   readonly #pending = new Map<Checkpoint, () => void>();
   #end: Place | null = null;
   #pingedAtMs = Date.now();
@@ -71,6 +84,8 @@ export class Stream {
     this.#reshaping = new Reshaping({ ...options, gathered: this.#gathered, signal });
     this.#definitions = new Definitions(options, this.#gathered, this.#reshaping);
     this.#cascades = new Cascades({ ...options, gathered: this.#gathered, reshaping: this.#reshaping });
+    const [gathered, reshaping, definitions] = [this.#gathered, this.#reshaping, this.#definitions];
+    this.#life = new TableLife({ ...options, gathered, reshaping, definitions });
   }
 
   /** Behind the last transaction that was handed on in whole. */
@@ -113,6 +128,7 @@ export class Stream {
         yield* this.#flush('all');
         await this.#definitions.correct(this.#position.place);
       }
+      yield* this.#answer();
       this.#finishCopies();
       yield* this.#flush('worthwhile');
       if (await this.#isAtEnd()) {
@@ -147,6 +163,27 @@ export class Stream {
     if (piece.xa !== null) this.settledXa.add(piece.xa);
     this.#position = behind(this.#position, piece, end);
     this.#underWay = null;
+  }
+
+  /** Does what was asked of tables, between two transactions. Each begins a batch, as a change of a whole table does. */
+  async *#answer(): AsyncGenerator<Batch> {
+    const { requests } = this.#options;
+    for (const asked of requests.waiting) {
+      if (this.#underWay !== null || !(await this.#isTime(asked))) continue;
+      yield* this.#flush('all');
+      await this.#life.apply(asked.request, this.#position.place);
+      this.#gathered.dropEntries(asked.name);
+      requests.done(asked);
+      this.#addedFrom.delete(asked.name);
+      yield* this.#flush('all');
+    }
+  }
+
+  async #isTime({ name, request }: Asked): Promise<boolean> {
+    if (request.action !== 'add') return this.#life.isTime(request);
+    let from = this.#addedFrom.get(name);
+    if (from === undefined) this.#addedFrom.set(name, (from = await this.#options.readEnd()));
+    return !this.#options.tables.passesUnknown && this.#hasReached(from);
   }
 
   async *#piece(piece: Piece): AsyncGenerator<Batch> {
@@ -184,6 +221,8 @@ export class Stream {
   }
 
   async #isWanted(piece: Piece, table: TableSchema): Promise<boolean> {
+    // Read ahead of where it was removed.
+    if (this.#options.tables.isLeftOut(table.origin)) return false;
     let fate = this.#fate(piece, table);
     if (fate === 'described') {
       await this.#reshaping.describe(this.#options.tables.get(table.origin) ?? table, table, piece.at);
@@ -242,7 +281,11 @@ export class Stream {
 
   #batch(changes: readonly Change[], checkpoint: Checkpoint | null, bytes: number): Batch {
     const { copies, foreignKeys } = this.#options;
-    const copied = copies.values().map(({ schema }) => schema);
+    // Rows that leave those that are copied again are in no chunk: an update brings them.
+    const copied = copies
+      .values()
+      .filter(({ where }) => where === null)
+      .map(({ schema }) => schema);
     return { changes, checkpoint, bytes, copying: sparselyUpdated(foreignKeys.all, copied), barrier: null };
   }
 
@@ -252,20 +295,28 @@ export class Stream {
 
   async #isAtEnd(): Promise<boolean> {
     const { readEnd, until, copies } = this.#options;
-    if (until === null || copies.size > 0 || this.#options.tables.passesUnknown) return false;
+    if (until === null || this.#options.tables.passesUnknown || this.#options.requests.waiting.length > 0) return false;
+    const paused = [...copies.keys()].filter((origin) => this.#options.paused.has(origin));
+    if (copies.size > paused.length) return false;
     this.#end ??= await readEnd();
-    return this.#hasReached(this.#end);
+    if (!this.#hasReached(this.#end)) return false;
+    if (paused.length > 0) throw copyPaused(paused);
+    return true;
   }
 
   /** Waits for more of the log, a copy that moved on, or the time to store an idle position. */
   async #more(): Promise<void> {
-    const { dump, copies, copier, ping } = this.#options;
+    const { dump, copier, ping } = this.#options;
     if (Date.now() - this.#pingedAtMs > pingMs) {
       await ping();
       this.#pingedAtMs = Date.now();
     }
     const arriving = this.#arriving.begin(() => dump.reader.arrived(this.#signal));
-    if (copies.size === 0) await arriving;
-    else await Promise.race([arriving, this.#moving.begin(() => copier.moved.wait(this.#signal))]);
+    await Promise.race([arriving, this.#moving.begin(() => copier.moved.wait(this.#signal))]);
   }
+}
+
+function copyPaused(origins: readonly string[]): LockstepError {
+  const message = `the copy of ${origins.join(', ')} is paused, so it cannot catch up; everything else has`;
+  return new LockstepError('SOURCE_COPY_PAUSED', message, { fix: 'lockstep table resume' });
 }

@@ -10,7 +10,8 @@ import { isCircular, waitsForOthers } from './order.ts';
 import { beginInShape, differenceInShape } from './current-shape.ts';
 import { LowPositions, type LowPositionsOptions } from './low-positions.ts';
 import { Chunk } from './chunk.ts';
-import { chunkStatement, formatRange, keyLiterals, planRanges, rangeEntry, type Range } from './ranges.ts';
+import { chunkStatement, formatRange, keyLiterals, planRanges, rangeEntry, wholeTable, type Range } from './ranges.ts';
+import type { Paused } from './paused.ts';
 import type { TableCopy } from './table-copy.ts';
 
 export interface CopierOptions extends LowPositionsOptions {
@@ -19,6 +20,8 @@ export interface CopierOptions extends LowPositionsOptions {
   readonly readers: number;
   /** Those that change rows of captured tables. Default: none. */
   readonly foreignKeys?: () => readonly ForeignKey[];
+  /** Tables of which no further chunk is begun for now. Default: none. */
+  readonly paused?: Paused;
   readonly connect: (signal: AbortSignal) => Promise<TextConnection>;
 }
 
@@ -81,6 +84,7 @@ export class Copier {
     for (;;) {
       if (this.#options.tables.size === 0) return null;
       for (const copy of this.#options.tables.values()) {
+        if (this.#isPaused(copy)) continue;
         if (copy.ranges === null && !copy.paused && copy.taken.size === 0 && !this.#waits(copy))
           yield* this.#plan(connection, copy, pending, signal);
         const range = copy.free();
@@ -92,6 +96,10 @@ export class Copier {
       }
       await this.moved.wait(signal);
     }
+  }
+
+  #isPaused({ schema }: TableCopy): boolean {
+    return this.#options.paused?.has(schema.origin) === true;
   }
 
   #waits({ schema }: TableCopy): boolean {
@@ -114,7 +122,8 @@ export class Copier {
     const rows = this.#options.progress.table(origin).estimatedRows ?? 0;
     copy.taken.add(planning);
     const parts = rows < smallTableRows || this.#isAtOnce(copy) ? 1 : this.#options.readers * rangesPerReader;
-    const ranges = await planRanges(connection, schema, parts, signal).catch(nullIfGone);
+    const cut = copy.where === null ? planRanges(connection, schema, parts, signal) : Promise.resolve([wholeTable]);
+    const ranges = withEstimate(await cut.catch(nullIfGone), copy.where === null ? rows : 0);
     if (ranges === null) await sleep(200, signal);
     if (ranges === null && copy.epoch === epoch) copy.taken.delete(planning);
     if (ranges === null) return;
@@ -142,7 +151,7 @@ export class Copier {
     const { epoch } = copy;
     let range = start;
     let limit = this.#isAtOnce(copy) ? Number.MAX_SAFE_INTEGER : firstChunkRows;
-    while (!range.done && !copy.paused && copy.epoch === epoch) {
+    while (!range.done && !copy.paused && !this.#isPaused(copy) && copy.epoch === epoch) {
       const chunk = new Chunk(copy.schema);
       const low = await this.#lows.take(connection, copy, signal);
       if (low === null) return false;
@@ -178,7 +187,9 @@ export class Copier {
     const opened = wipes ? await readLogEnd(connection, server, signal) : null;
     const other = keyless ? null : await (wipes ? differenceInShape : beginInShape)(connection, schema, signal);
     if (other !== null) throw await this.#outrun(connection, copy, other, signal);
-    await connection.start(chunkStatement(schema, range, chunk.select, limit), signal);
+    // What is emptied must be read as a whole.
+    const condition = wipes ? null : (copy.where?.sql ?? null);
+    await connection.start(chunkStatement(schema, range, chunk.select, limit, condition), signal);
     const at = momentAt(low.place);
     // It must not be handed on before the server has let us see a row: a statement that fails leaves no part behind.
     let changes: Change[] = wipes ? [{ kind: 'truncate', table: schema, at }] : [];
@@ -227,6 +238,10 @@ export class Copier {
     pending.set(checkpoint, durable);
     return { changes: [], checkpoint, bytes: 0, copying: new Set(), barrier: null };
   }
+}
+
+function withEstimate(ranges: readonly Range[] | null, rows: number): Range[] | null {
+  return ranges?.map((range) => (range.index === 0 && rows > 0 ? { ...range, estimate: rows } : range)) ?? null;
 }
 
 function part(changes: Batch['changes'], bytes: number): Batch {

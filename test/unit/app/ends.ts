@@ -78,6 +78,8 @@ export function runOf(
       open: async () => await Promise.resolve(source()),
       check: async () => await Promise.resolve([]),
       describe: async () => await Promise.resolve([]),
+      consider: () => Promise.resolve({ notes: [], needed: false, tells: null }),
+      refusal: () => Promise.resolve(null),
       foresee: async () => await Promise.resolve({ changes: [], notes: [] }),
     },
     target: {

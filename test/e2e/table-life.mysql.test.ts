@@ -1,0 +1,151 @@
+import type { Connection } from 'mysql2/promise';
+import { MongoClient } from 'mongodb';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startServer, type Server } from '../../dev/servers/index.ts';
+import { flavours, openClient } from '../support/mysql-run.ts';
+import { Writers } from '../support/mysql-writers.ts';
+import { expectSoonEqual } from '../support/equal.ts';
+import { seed } from '../support/seed.ts';
+import { configFile, lockstep, startLockstep, until, type Running } from './cli.ts';
+import { createShapes, inDatabase, onPostgres } from './scene.ts';
+
+const ROWS = 6000;
+const database = 'life';
+
+describe.each(flavours)('tables of a pipeline from %s', (flavour) => {
+  const servers = new AsyncDisposableStack();
+  let source: Server;
+  let client: Connection;
+  let postgres: string;
+  let mongodb: string;
+  let file: string;
+  let running: Running | null = null;
+
+  beforeAll(async () => {
+    const kinds = [flavour, 'postgres', 'mongodb'] as const;
+    const [first, second, third] = await Promise.all(
+      kinds.map(async (kind) => servers.use(await startServer(kind, { own: true, fast: true }))),
+    );
+    if (first === undefined || second === undefined || third === undefined) throw new Error('a server is missing');
+    source = first;
+    client = await openClient(source.url);
+    servers.defer(() => client.destroy());
+    await createShapes(client, database, ROWS);
+    await onPostgres(second.url, `CREATE DATABASE ${database}`);
+    postgres = inDatabase(second.url, database);
+    mongodb = inDatabase(third.url, database);
+    file = configFile(configuration([`${database}.*`]));
+  });
+  afterAll(async () => {
+    await stop();
+    await servers.disposeAsync();
+  });
+
+  const configuration = (tables: readonly string[]): string =>
+    [
+      `name: ${database}`,
+      `source: { url: '${source.url}', tables: ${JSON.stringify(tables)} }`,
+      `targets: { warehouse: { url: '${postgres}' }, catalog: { url: '${mongodb}' } }`,
+    ].join('\n');
+
+  const stop = async (): Promise<void> => {
+    running?.process.kill('SIGTERM');
+    await running?.ended;
+    running = null;
+  };
+
+  /** Starts the pipeline if it does not run, and waits until both targets hold every table. */
+  async function follows(): Promise<void> {
+    running ??= startLockstep(['run', file]);
+    await soon(async () => (await statusLines()).filter((line) => /copying|waiting|asked/.test(line)).length === 0);
+  }
+
+  async function soon(condition: () => Promise<boolean>): Promise<void> {
+    await until(condition, () => `not there, seed ${seed}: ${running?.stdout() ?? ''}${running?.stderr() ?? ''}`);
+  }
+
+  async function statusLines(): Promise<readonly string[]> {
+    const { stdout } = await lockstep(['status', file, '--json']);
+    const { targets } = JSON.parse(stdout) as { targets: readonly { lines: readonly string[] }[] };
+    const lines = targets.flatMap((target) => target.lines);
+    return lines.length === 0 ? ['waiting'] : lines;
+  }
+
+  async function ask(...args: readonly string[]): Promise<readonly string[]> {
+    const [action = '', table = '', ...options] = args;
+    const { code, stdout, stderr } = await lockstep([
+      'table',
+      action,
+      file,
+      `${database}.${table}`,
+      '--json',
+      ...options,
+    ]);
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
+    const { targets } = JSON.parse(stdout) as { targets: readonly { outcome: string }[] };
+    return targets.map(({ outcome }) => outcome);
+  }
+
+  async function equal(...tables: readonly string[]): Promise<void> {
+    for (const target of [postgres, mongodb])
+      expect(
+        await expectSoonEqual(
+          source.url,
+          target,
+          tables.map((table) => `${database}.${table}`),
+        ),
+      ).toBeGreaterThan(0);
+  }
+
+  async function inMongodb(work: (db: ReturnType<MongoClient['db']>) => Promise<unknown>): Promise<void> {
+    const mongo = await MongoClient.connect(mongodb);
+    try {
+      await work(mongo.db());
+    } finally {
+      await mongo.close();
+    }
+  }
+
+  /** Rows that the source does not have, and too few of those that it has. */
+  async function spoil(): Promise<void> {
+    await onPostgres(postgres, `DELETE FROM ${database}.ints WHERE n IN (7, 8)`);
+    await onPostgres(postgres, `INSERT INTO ${database}.ints VALUES (900001, 'rogue', 7), (900002, 'rogue', 8)`);
+    await inMongodb(async (db) => {
+      await db.collection('ints').deleteMany({ n: { $in: [7, 8] } });
+      await db.collection<{ _id: number }>('ints').insertOne({ _id: 900_001, v: 'rogue', n: 7 } as never);
+      await db.collection<{ _id: number }>('ints').insertOne({ _id: 900_002, v: 'rogue', n: 8 } as never);
+    });
+  }
+
+  async function rogues(): Promise<readonly number[]> {
+    const rows = await onPostgres<{ id: number }>(
+      postgres,
+      `SELECT id FROM ${database}.ints WHERE v = 'rogue' ORDER BY id`,
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  test('are copied again under writes, with and without a key, and what the source lacks goes', async () => {
+    await follows();
+    const writers = new Writers({ url: source.url, database, seed });
+    await spoil();
+    expect(await ask('resync', 'ints')).toEqual(['done', 'done']);
+    expect(await ask('resync', 'words')).toEqual(['done', 'done']);
+    await writers.stop();
+    await follows();
+    await equal('*');
+  });
+
+  test('have some rows copied again under writes, and keep the others as they are', async () => {
+    await follows();
+    await spoil();
+    const writers = new Writers({ url: source.url, database, seed: seed + 1 });
+    expect(await ask('resync', 'ints', '--where', 'n = 7')).toEqual(['done', 'done']);
+    await follows();
+    expect(await rogues()).toEqual([900_002]);
+    expect(await ask('resync', 'ints', '--where', 'n IN (8, 1000)')).toEqual(['done', 'done']);
+    await writers.stop();
+    await follows();
+    await equal('*');
+  });
+});
