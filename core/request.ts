@@ -19,9 +19,12 @@ export interface TableRequest {
 /** Entries that are written beside the process that works, and that it drops. */
 export const requestEntries = 'request/';
 
+let lastMs = 0;
+
 /** A name of its own, so that none is ever replaced; in order of time. */
 export function requestEntry(nowMs: number): string {
-  return `${requestEntries}${String(nowMs).padStart(14, '0')}-${crypto.randomUUID()}/`;
+  lastMs = Math.max(nowMs, lastMs + 1);
+  return `${requestEntries}${String(lastMs).padStart(14, '0')}-${crypto.randomUUID()}/`;
 }
 
 export function formatRequest(request: TableRequest): string {

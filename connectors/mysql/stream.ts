@@ -133,6 +133,7 @@ export class Stream {
       yield* this.#flush('worthwhile');
       if (await this.#isAtEnd()) {
         yield* this.#flush('all');
+        if (this.#options.copies.size > 0) throw copyPaused([...this.#options.copies.keys()]);
         this.ended = true;
         this.#options.copier.moved.notify();
         return;
@@ -295,13 +296,12 @@ export class Stream {
 
   async #isAtEnd(): Promise<boolean> {
     const { readEnd, until, copies } = this.#options;
-    if (until === null || this.#options.tables.passesUnknown || this.#options.requests.waiting.length > 0) return false;
-    const paused = [...copies.keys()].filter((origin) => this.#options.paused.has(origin));
-    if (copies.size > paused.length) return false;
+    const { tables, requests, paused } = this.#options;
+    if (until === null || tables.passesUnknown) return false;
+    if (![...copies].every(([origin, { inFlight }]) => paused.has(origin) && inFlight === 0)) return false;
+    if (copies.size === 0 && requests.waiting.length > 0) return false;
     this.#end ??= await readEnd();
-    if (!this.#hasReached(this.#end)) return false;
-    if (paused.length > 0) throw copyPaused(paused);
-    return true;
+    return this.#hasReached(this.#end);
   }
 
   /** Waits for more of the log, a copy that moved on, or the time to store an idle position. */
