@@ -78,7 +78,9 @@ const TARGETS: Readonly<Record<string, () => Promise<TargetPlugin>>> = {
 
 /** The configured source. */
 export function sourceEnd(config: Config, aim: Aim): SourceEnd {
-  const { url, tables, copy, schemaChanges } = config.source;
+  const { url, tables, schemaChanges } = config.source;
+  const { readers, marker, ...limits } = config.source.copy;
+  const copy = { readers, marker, limits };
   // Topics and transforms go by names: under another one the same rows may have to become something else.
   const target = config.targets[aim.target];
   const movesTables = target?.transforms.length === 0;

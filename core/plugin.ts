@@ -63,7 +63,26 @@ export interface SourceOptions extends EndOptions {
   readonly changesKeys?: boolean;
 }
 
+/** What the copy may take of the source; null: without a limit. */
+export interface CopyLimits {
+  readonly rowsPerSecond: number | null;
+  readonly bytesPerSecond: number | null;
+  /** No chunk is begun while the source is busier than this. */
+  readonly backOff: {
+    /** Threads_running of the server. */
+    readonly threadsRunning: number | null;
+    /** Seconds that a replica is behind: the source itself where it is one, and `replicas`. */
+    readonly replicaLag: number | null;
+    /** URLs of replicas of the source. */
+    readonly replicas: readonly string[];
+    /** How many times as long as at best a chunk may take. */
+    readonly latency: number | null;
+  };
+}
+
 export interface CopySettings {
+  /** Default: none. */
+  readonly limits?: CopyLimits;
   /** How many connections read chunks side by side. */
   readonly readers: number;
   /** `database.table` that may be created and written to, for sources where nothing else tells which changes are visible. */

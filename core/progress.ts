@@ -20,6 +20,17 @@ export interface TableProgress {
   readonly changed: Record<string, number>;
 }
 
+/** Why the copy waits: a limit of rows or bytes per second, or signs of load. */
+export const throttleReasons = ['rows', 'bytes', 'threads', 'replica', 'latency'] as const;
+export type ThrottleReason = (typeof throttleReasons)[number];
+
+export interface Throttled {
+  readonly reason: ThrottleReason;
+  /** For people. */
+  readonly text: string;
+  readonly sinceMs: number;
+}
+
 /** What a pipeline's parts say about themselves while they work; the only thing the screens, metrics and JSON output look at. */
 export class Progress {
   readonly tables = new Map<string, TableProgress>();
@@ -31,6 +42,10 @@ export class Progress {
   phase: 'starting' | 'standby' | 'copying' | 'following' | 'retrying' | 'stopped' = 'starting';
   /** How often the run was started again after an error. */
   retries = 0;
+  /** Why the copy is being held back, null while it is not. */
+  throttle: Throttled | null = null;
+  /** How long its readers have waited for each reason. */
+  readonly throttledMs: Record<ThrottleReason, number> = { rows: 0, bytes: 0, threads: 0, replica: 0, latency: 0 };
   /** Why the run is not working now, null while it works. */
   failure: Failure | null = null;
   readonly #setAside = new Counts();

@@ -23,6 +23,7 @@ export function frame(options: FrameOptions): string[] {
   const lines = runs.flatMap((run) => [
     ...(several ? [run.name] : []),
     ...tableLines(run, perRun, options),
+    ...throttleLines(run),
     followLine(run, options),
   ]);
   return [title, ...lines].map((line) => (line.length > columns - 1 ? `${line.slice(0, columns - 2)}…` : line));
@@ -81,6 +82,10 @@ function tableLine(run: PipelineRun, [origin, table]: Entry, name: string, optio
     if (space >= 6) return `${start}   ${bar(share, space)}${end}`;
   }
   return `${start}   ${rough(rate)} rows/s`;
+}
+
+function throttleLines({ progress: { throttle } }: PipelineRun): string[] {
+  return throttle === null ? [] : [`copy   held back: ${throttle.text}`];
 }
 
 function percent(share: number): string {

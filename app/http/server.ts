@@ -52,7 +52,7 @@ export async function listen({ pipeline, runs, host, port, schemas }: ListenOpti
 
 /** A run's progress as JSON. */
 function statusOf(progress: Progress): object {
-  const { phase, lagMs, lastAppliedAtMs, lastHeardAtMs, retries, failure } = progress;
+  const { phase, lagMs, lastAppliedAtMs, lastHeardAtMs, retries, failure, throttle, throttledMs } = progress;
   return {
     phase,
     lagMs,
@@ -60,6 +60,8 @@ function statusOf(progress: Progress): object {
     lastHeardAtMs,
     retries,
     failure,
+    throttle,
+    throttledMs,
     ...healthOf(progress, Date.now()),
     total: totalOf(progress),
     tables: Object.fromEntries(progress.tables),

@@ -2,7 +2,15 @@ import { describePosition, parsePosition } from './position/position.ts';
 import { storedRanges } from './snapshot/ranges.ts';
 import { describeRequest, parseRequest, requestEntries } from '../../core/request.ts';
 import { storedPaused } from './snapshot/paused.ts';
-import { originOfEntry, parseRefused, parseTable, refusedEntries, streamEntry } from './tables.ts';
+import {
+  describeThrottle,
+  originOfEntry,
+  parseRefused,
+  parseTable,
+  refusedEntries,
+  streamEntry,
+  throttleEntry,
+} from './tables.ts';
 
 /** What a target's stored tokens say, in lines for people. */
 export function describeEntries(entries: ReadonlyMap<string, string>): readonly string[] {
@@ -24,6 +32,8 @@ export function describeEntries(entries: ReadonlyMap<string, string>): readonly 
       lines.push(`${origin}  ${paused.has(origin) ? 'paused, ' : ''}${rows}${describeCopy(origin, entries)}`);
     }
   }
+  const throttle = entries.get(throttleEntry);
+  if (throttle !== undefined) lines.push(`copy held back: ${describeThrottle(throttle)}`);
   return [...lines, ...requestLines(entries)];
 }
 

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { Change, Checkpoints, Lane, Source } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import type { ForeignKey } from '../../core/foreign-key.ts';
-import type { SourceOptions } from '../../core/plugin.ts';
-import { untilAborted } from '../../core/signals.ts';
+import type { CopyLimits, SourceOptions } from '../../core/plugin.ts';
+import { sleep, untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { catalogNow } from './catalog/catalog-now.ts';
 import { readCatalog, type CatalogTable } from './catalog/catalog.ts';
@@ -28,11 +28,18 @@ import { originOf } from './schema/ddl.ts';
 import { copyLanes } from './snapshot/copy-lanes.ts';
 import { Copier } from './snapshot/copier.ts';
 import { Gate } from './snapshot/gate.ts';
+import { LoadMeter } from './snapshot/load.ts';
+import { Throttle } from './snapshot/throttle.ts';
 import { Stream } from './stream.ts';
-import { streamEntry, Tables } from './tables.ts';
+import { streamEntry, Tables, throttleEntry } from './tables.ts';
 import { TextConnection } from './connection/text-connection.ts';
 
 const defaultReaders = 2;
+const unlimited: CopyLimits = {
+  rowsPerSecond: null,
+  bytesPerSecond: null,
+  backOff: { threadsRunning: null, replicaLag: null, replicas: [], latency: null },
+};
 const keepAliveMs = 15_000;
 
 interface Opened {
@@ -49,6 +56,8 @@ export class MysqlSource implements Source {
   readonly #added: Set<string>;
   readonly #readers: number;
   readonly #marker: string | null;
+  readonly #limits: CopyLimits;
+  #load: LoadMeter | null = null;
   #opened: Opened | null = null;
   #dump: Dump | null = null;
   #keepAlive: NodeJS.Timeout | undefined;
@@ -61,6 +70,7 @@ export class MysqlSource implements Source {
     this.#captures = (database, table) => this.#added.has(originOf({ database, table })) || captures(database, table);
     this.#readers = options.copy?.readers ?? defaultReaders;
     this.#marker = options.copy?.marker ?? null;
+    this.#limits = options.copy?.limits ?? unlimited;
   }
 
   async tables(signal: AbortSignal): Promise<readonly TableSchema[]> {
@@ -96,6 +106,21 @@ export class MysqlSource implements Source {
     const firstChanges = stored === undefined ? changesSince(opened.catalog, catalog, start) : [];
     const gate = new Gate();
     const connect = (stop: AbortSignal): Promise<TextConnection> => this.#connectReader(stop);
+    const load = new LoadMeter({
+      session,
+      server,
+      replicas: this.#limits.backOff.replicas,
+      onHeard: () => this.#heard(),
+    });
+    this.#load = load;
+    const throttle = new Throttle({
+      limits: this.#limits,
+      readers: this.#readers,
+      load: async (stop) => await load.measure(stop),
+      progress,
+      clock: { now: () => performance.now(), sleep },
+      onChange: () => copier.moved.notify(),
+    });
     const copier: Copier = new Copier({
       tables: copies,
       gate,
@@ -105,6 +130,7 @@ export class MysqlSource implements Source {
       readers: this.#readers,
       foreignKeys: () => foreignKeys.all,
       paused,
+      throttle,
       connect,
       handedOn: () => stream,
     });
@@ -140,6 +166,7 @@ export class MysqlSource implements Source {
         copier,
         paused,
         requests,
+        throttle: entries.get(throttleEntry) ?? null,
         capture: (origin) => void this.#added.add(origin),
         progress,
         first,
@@ -167,6 +194,7 @@ export class MysqlSource implements Source {
 
   close(): Promise<void> {
     clearInterval(this.#keepAlive);
+    this.#load?.close();
     this.#dump?.reader.close();
     this.#dump?.wire.destroy();
     this.#opened?.session.destroy();

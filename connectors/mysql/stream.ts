@@ -20,7 +20,7 @@ import { sparselyUpdated } from './snapshot/order.ts';
 import { rangeEntries } from './snapshot/ranges.ts';
 import type { Fate, TableCopy } from './snapshot/table-copy.ts';
 import { comparePlaces, formatPosition, type Place, type Position } from './position/position.ts';
-import { formatTable, streamEntry, tableEntry } from './tables.ts';
+import { formatTable, formatThrottle, streamEntry, tableEntry, throttleEntry } from './tables.ts';
 
 export interface StreamOptions extends DefinitionsOptions {
   readonly dump: Dump;
@@ -34,6 +34,8 @@ export interface StreamOptions extends DefinitionsOptions {
   readonly requests: Requests;
   /** Takes in a table that was asked for, whatever the patterns say. */
   readonly capture: (origin: string) => void;
+  /** The token that says what held the copy back when the target was read; null where nothing did. */
+  readonly throttle: string | null;
   /** The entries that make a new pipeline's beginning durable; null where the target holds them already. */
   readonly first: Checkpoint | null;
   /** What is to be done to tables of the target that were prepared before the first position was known. */
@@ -69,6 +71,8 @@ export class Stream {
   readonly #life: TableLife;
   /** Where the log ended when a table was asked for: up to there it may tell of the table itself. */
   readonly #addedFrom = new Map<string, Place>();
+  #throttle: string | null;
+  #throttleAtMs = 0;
   readonly #pending = new Map<Checkpoint, () => void>();
   #end: Place | null = null;
   #pingedAtMs = Date.now();
@@ -81,6 +85,7 @@ export class Stream {
     this.#position = options.start;
     this.#stored = options.first === null ? formatPosition(options.start) : '';
     if (options.first === null) this.started.resolve();
+    this.#throttle = options.throttle;
     this.#reshaping = new Reshaping({ ...options, gathered: this.#gathered, signal });
     this.#definitions = new Definitions(options, this.#gathered, this.#reshaping);
     this.#cascades = new Cascades({ ...options, gathered: this.#gathered, reshaping: this.#reshaping });
@@ -130,6 +135,7 @@ export class Stream {
       }
       yield* this.#answer();
       this.#finishCopies();
+      this.#noteThrottle();
       yield* this.#flush('worthwhile');
       if (await this.#isAtEnd()) {
         yield* this.#flush('all');
@@ -178,6 +184,17 @@ export class Stream {
       this.#addedFrom.delete(asked.name);
       yield* this.#flush('all');
     }
+  }
+
+  /** Kept for those who look while this process runs, or after it is gone. */
+  #noteThrottle(): void {
+    const { throttle } = this.#options.progress;
+    const token = throttle === null ? null : formatThrottle(throttle);
+    if (token === this.#throttle) return;
+    if (token === null) this.#gathered.dropEntries(throttleEntry);
+    else if (Date.now() - this.#throttleAtMs < bareCheckpointMs) return;
+    else this.#gathered.setEntry(throttleEntry, token);
+    [this.#throttle, this.#throttleAtMs] = [token, Date.now()];
   }
 
   async #isTime({ name, request }: Asked): Promise<boolean> {

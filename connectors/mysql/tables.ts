@@ -1,5 +1,6 @@
 import type { Change } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
+import type { Throttled } from '../../core/progress.ts';
 import { parseRequest, type TableRequest } from '../../core/request.ts';
 import type { TableSchema } from '../../core/table.ts';
 import type { TableMap, TableName } from './binlog/table-map.ts';
@@ -53,6 +54,20 @@ export function parseRefused(token: string): Refused {
   const stored: unknown = JSON.parse(token);
   const reason = typeof stored === 'object' && stored !== null && 'reason' in stored ? String(stored.reason) : '';
   return { ...parseRequest(token), reason };
+}
+
+/** Name of the token that says what holds the copy back. */
+export const throttleEntry = 'throttle/';
+
+export function formatThrottle({ reason, text, sinceMs }: Throttled): string {
+  return JSON.stringify({ reason, text, sinceMs });
+}
+
+/** `40 threads are running at the source, above 30 (since 2026-01-01T00:00:00.000Z)`, for people. */
+export function describeThrottle(token: string): string {
+  const stored: unknown = JSON.parse(token);
+  if (typeof stored !== 'object' || stored === null || !('text' in stored) || !('sinceMs' in stored)) return token;
+  return `${String(stored.text)} (since ${new Date(Number(stored.sinceMs)).toISOString()})`;
 }
 
 /** Drops all entries of tables. */

@@ -12,6 +12,7 @@ import { LowPositions, type LowPositionsOptions } from './low-positions.ts';
 import { Chunk } from './chunk.ts';
 import { chunkStatement, formatRange, keyLiterals, planRanges, rangeEntry, wholeTable, type Range } from './ranges.ts';
 import type { Paused } from './paused.ts';
+import type { Throttle } from './throttle.ts';
 import type { TableCopy } from './table-copy.ts';
 
 export interface CopierOptions extends LowPositionsOptions {
@@ -22,6 +23,8 @@ export interface CopierOptions extends LowPositionsOptions {
   readonly foreignKeys?: () => readonly ForeignKey[];
   /** Tables of which no further chunk is begun for now. Default: none. */
   readonly paused?: Paused;
+  /** Default: nothing holds the copy back. */
+  readonly throttle?: Throttle;
   readonly connect: (signal: AbortSignal) => Promise<TextConnection>;
 }
 
@@ -82,7 +85,10 @@ export class Copier {
     signal: AbortSignal,
   ): AsyncGenerator<Batch, { copy: TableCopy; range: Range } | null> {
     for (;;) {
-      if (this.#options.tables.size === 0) return null;
+      if (this.#options.tables.size === 0) {
+        this.#options.throttle?.rest();
+        return null;
+      }
       for (const copy of this.#options.tables.values()) {
         if (this.#isPaused(copy)) continue;
         if (copy.ranges === null && !copy.paused && copy.taken.size === 0 && !this.#waits(copy))
@@ -149,9 +155,15 @@ export class Copier {
     signal: AbortSignal,
   ): AsyncGenerator<Batch, boolean> {
     const { epoch } = copy;
+    const { throttle } = this.#options;
+    const most = throttle?.chunk ?? { rows: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY };
+    const [mostRows, targetBytes] = [most.rows, Math.min(chunkTargetBytes, most.bytes)];
     let range = start;
-    let limit = this.#isAtOnce(copy) ? Number.MAX_SAFE_INTEGER : firstChunkRows;
-    while (!range.done && !copy.paused && !this.#isPaused(copy) && copy.epoch === epoch) {
+    let limit = this.#isAtOnce(copy) ? Number.MAX_SAFE_INTEGER : Math.min(firstChunkRows, mostRows);
+    const mayGoOn = (): boolean => !copy.paused && !this.#isPaused(copy) && copy.epoch === epoch;
+    while (!range.done && mayGoOn()) {
+      await throttle?.admit(signal);
+      if (!mayGoOn()) break;
       const chunk = new Chunk(copy.schema);
       const low = await this.#lows.take(connection, copy, signal);
       if (low === null) return false;
@@ -166,12 +178,14 @@ export class Copier {
         return false;
       }
       range = chunk.after ?? range;
+      const { rows, bytes, first } = chunk;
+      throttle?.spent({ origin: copy.schema.origin, rows, bytes, first });
       const scale = Math.min(
         chunkTargetMs / Math.max(1, performance.now() - begun),
-        chunkTargetBytes / Math.max(1, chunk.bytes),
+        targetBytes / Math.max(1, chunk.bytes),
         2,
       );
-      limit = Math.max(100, Math.round(limit * scale));
+      limit = Math.min(mostRows, Math.max(100, Math.round(limit * scale)));
     }
     return range.done;
   }
@@ -189,6 +203,7 @@ export class Copier {
     if (other !== null) throw await this.#outrun(connection, copy, other, signal);
     // What is emptied must be read as a whole.
     const condition = wipes ? null : (copy.where?.sql ?? null);
+    chunk.begin();
     await connection.start(chunkStatement(schema, range, chunk.select, limit, condition), signal);
     const at = momentAt(low.place);
     // It must not be handed on before the server has let us see a row: a statement that fails leaves no part behind.
@@ -199,6 +214,7 @@ export class Copier {
         partBytes,
         signal,
       );
+      chunk.arrived();
       if (!more && changes.length === 0) break;
       yield part(changes, chunk.takeBytes());
       changes = [];

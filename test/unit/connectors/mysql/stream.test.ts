@@ -61,6 +61,7 @@ async function follow(
       copier: idleCopier(shared, () => stream),
       paused: new Set(),
       requests: new Requests({ load: () => Promise.resolve(new Map()) }, new Map(), () => undefined),
+      throttle: null,
       capture: () => undefined,
       first: null,
       firstChanges: [],
