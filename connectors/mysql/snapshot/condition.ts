@@ -1,3 +1,4 @@
+import { civilDays } from '../../../core/civil-date.ts';
 import type { Value, Values } from '../../../core/contracts.ts';
 import type { Column, TableSchema } from '../../../core/table.ts';
 import { quote } from '../connection/server.ts';
@@ -116,21 +117,38 @@ function isWholeNumber(text: string): boolean {
   return /^-?\d+$/.test(text);
 }
 
+/** Whether a number is one of so many bits: the target refuses to be asked for others. */
+function isIn(text: string, bits: number, unsigned: boolean): boolean {
+  if (!isWholeNumber(text)) return false;
+  const width = 1n << BigInt(bits);
+  const low = unsigned ? 0n : -width / 2n;
+  return BigInt(text) >= low && BigInt(text) < low + width;
+}
+
+/** A day of the calendar, and none of those that a target may have as something else. */
+function isDay(text: string): boolean {
+  const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text) ?? [];
+  return Number(year) > 0 && !Number.isNaN(civilDays(Number(year), Number(month), Number(day)));
+}
+
 /** The value that stands in rows; null where the text is none of the column, or its form in rows is not certain. */
 function valueOf(text: string, { type }: Column): Value {
   switch (type.kind) {
     case 'int':
-      return isWholeNumber(text) ? Number(text) : null;
+      return isIn(text, type.bits, type.unsigned) ? Number(text) : null;
     case 'bigint':
-      return isWholeNumber(text) ? BigInt(text) : null;
+      return isIn(text, 64, type.unsigned) ? BigInt(text) : null;
     case 'char':
     case 'varchar':
     case 'text':
-    case 'enum':
       return unquoted(text);
+    case 'enum': {
+      const label = unquoted(text);
+      return label !== null && type.labels.includes(label) ? label : null;
+    }
     case 'date': {
       const date = unquoted(text);
-      return date !== null && /^\d{4}-\d{2}-\d{2}$/.test(date) ? date : null;
+      return date !== null && isDay(date) ? date : null;
     }
     default:
       return null;
