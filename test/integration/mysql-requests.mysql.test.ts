@@ -4,10 +4,12 @@ import type { Values } from '../../core/contracts.ts';
 import { Progress } from '../../core/progress.ts';
 import { writeRequest, type TableRequest } from '../../core/request.ts';
 import { sleep } from '../../core/signals.ts';
+import { seeded } from '../../dev/random.ts';
 import { startServer, type Server } from '../../dev/servers/index.ts';
 import { failureOf, following, sorted, whileFollowing, type Following } from '../support/following.ts';
 import { MemoryTarget } from '../support/memory-target.ts';
 import { flavours, never, openClient, runSource } from '../support/mysql-run.ts';
+import { seed } from '../support/seed.ts';
 
 describe.each(flavours)('what is asked of tables of %s', (flavour) => {
   let server: Server;
@@ -131,6 +133,33 @@ describe.each(flavours)('what is asked of tables of %s', (flavour) => {
     });
     expect(pipeline.rows('b').filter(([id]) => id !== 5001)).toEqual(await inSource('b'));
     expect(pipeline.rows('b').at(-1)).toEqual([5001, 8, 'rogue']);
+  });
+
+  it('is done for some rows again and again while they are written at random, with no change lost', async () => {
+    const random = seeded(seed);
+    await client.query('CREATE TABLE shop.j (id INT PRIMARY KEY, customer INT, n INT)');
+    const row = (id: number): string => `(${id}, ${random.int(3)}, 0)`;
+    await client.query(`INSERT INTO shop.j VALUES ${Array.from({ length: 12_000 }, (_, id) => row(id)).join()}`);
+    const pipeline = await following(server.url, { tables: ['shop.j'] });
+    const statement = (): string => {
+      const id = random.int(13_000);
+      return random.pick([
+        `REPLACE INTO shop.j VALUES ${row(id)}`,
+        `DELETE FROM shop.j WHERE id = ${id}`,
+        `UPDATE shop.j SET customer = ${random.int(3)} WHERE id = ${id}`,
+        `UPDATE shop.j SET n = n + 1 WHERE id BETWEEN ${id} AND ${id + 20}`,
+        `UPDATE IGNORE shop.j SET id = ${random.int(13_000)} WHERE id = ${id}`,
+      ]);
+    };
+    await whileFollowing(pipeline, async () => {
+      for (let round = 0; round < 2; round += 1) {
+        await ask(pipeline, 'resync', 'j', { where: `customer IN (${random.int(3)}, 1)` });
+        for (let written = 0; written < 100 || !isConsistent(pipeline, 'j'); written += 1)
+          await client.query(statement());
+      }
+    });
+    await pipeline.catchUp();
+    expect(pipeline.rows('j'), `seed ${seed}`).toEqual(await inSource('j'));
   });
 
   it('takes a table away without its rows, or with them, and brings it back with all that came since', async () => {
