@@ -4,6 +4,7 @@ import type { DeadLetters } from '../core/dead-letter.ts';
 import { LockstepError } from '../core/errors.ts';
 import type {
   Check,
+  Considered,
   Foreseen,
   PlannedTable,
   SourceOptions,
@@ -15,6 +16,7 @@ import type {
 import type { ForeignKey } from '../core/foreign-key.ts';
 import { keyWarnings } from '../core/key-warnings.ts';
 import type { Progress } from '../core/progress.ts';
+import type { TableRequest } from '../core/request.ts';
 import type { TableSchema } from '../core/table.ts';
 import { Transforms } from '../core/transform.ts';
 import type { Config } from './config/load.ts';
@@ -32,6 +34,10 @@ export interface SourceEnd {
   /** Which server answers now, and whether it can go on from a target's entries; nothing where that is no question. */
   checkTakeover(entries: ReadonlyMap<string, string>, signal: AbortSignal): Promise<readonly Check[]>;
   foresee(statement: string, signal: AbortSignal): Promise<Foreseen>;
+  /** Whether what is asked of a table can be done. Errors: REQUEST_REFUSED, CONFIG_INVALID, and of connecting. */
+  consider(request: TableRequest, entries: ReadonlyMap<string, string>, signal: AbortSignal): Promise<Considered>;
+  /** Why what was asked of a table last was refused; null where it was not. */
+  refusal(origin: string, entries: ReadonlyMap<string, string>): Promise<string | null>;
 }
 
 /** A target with all it is opened with. */
@@ -76,13 +82,16 @@ const TARGETS: Readonly<Record<string, () => Promise<TargetPlugin>>> = {
 
 /** The configured source. */
 export function sourceEnd(config: Config, aim: Aim): SourceEnd {
-  const { url, tables, copy, schemaChanges } = config.source;
+  const { url, tables, schemaChanges } = config.source;
+  const { readers, marker, ...limits } = config.source.copy;
+  const copy = { readers, marker, limits };
   // Topics and transforms go by names: under another one the same rows may have to become something else.
   const target = config.targets[aim.target];
   const movesTables = target?.transforms.length === 0;
   // A document's _id stays for ever, and a compacted topic keeps the messages of old keys.
   const changesKeys = target !== undefined && !target.url.startsWith('mongodb');
-  const settings = { pipeline: config.name, url, tables, copy, schemaChanges, movesTables, changesKeys };
+  const added = new Set<string>();
+  const settings = { pipeline: config.name, url, tables, added, copy, schemaChanges, movesTables, changesKeys };
   const options = { ...settings, until: null, ...aim };
   return sourceOf(describeUrl(url), pluginFor(SOURCES, url), options);
 }
@@ -193,6 +202,9 @@ function sourceOf<Options extends SourceOptions>(
     check: async (signal) => await (await load()).check(options, signal),
     checkTakeover: async (entries, signal) => (await (await load()).checkTakeover?.(options, entries, signal)) ?? [],
     describe: async (entries) => (await load()).describe?.(entries) ?? [...entries.keys()],
+    consider: async (request, entries, signal) =>
+      (await (await load()).consider?.(options, request, entries, signal)) ?? { notes: [], needed: false, tells: null },
+    refusal: async (origin, entries) => (await load()).refusal?.(origin, entries) ?? null,
     foresee: async (statement, signal) =>
       (await (await load()).foresee?.(options, statement, signal)) ?? { changes: [], notes: [] },
   };

@@ -138,6 +138,8 @@ export interface Target extends Checkpoints {
    * the checkpoint. Without: resolves once the part is taken over. Applying twice is applying once (G1).
    */
   apply(lane: Pick<Lane, 'name' | 'kind'>, batch: Batch, signal: AbortSignal): Promise<void>;
+  /** Adds an entry beside the process that works for the target, where that cannot be done by `apply` in a lane of its own. */
+  note?(name: string, token: string, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 

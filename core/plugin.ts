@@ -1,6 +1,7 @@
 import type { Change, Source, Target } from './contracts.ts';
 import type { DeadLetters } from './dead-letter.ts';
 import type { Progress } from './progress.ts';
+import type { TableRequest } from './request.ts';
 import type { SchemaPolicies } from './schema-policy.ts';
 import type { TableSchema } from './table.ts';
 import type { PoliciesOf } from './value-policy.ts';
@@ -45,6 +46,8 @@ export interface EndOptions {
 export interface SourceOptions extends EndOptions {
   /** `database.table` with `*`, in order; a leading `!` takes out what earlier ones took in. */
   readonly tables: readonly string[];
+  /** Tables that were added by request, beyond `tables`: the source adds to it, and it lives as long as the process. Default: none. */
+  readonly added?: Set<string>;
   /** With `caught-up` the lanes end once everything is done that the source held when reading began. */
   readonly until: 'caught-up' | null;
   /** What the run may hold of changes, in bytes; for sources that fetch ahead of what is asked of them. Default: 64 MiB. */
@@ -62,7 +65,26 @@ export interface SourceOptions extends EndOptions {
   readonly changesKeys?: boolean;
 }
 
+/** What the copy may take of the source; null: without a limit. */
+export interface CopyLimits {
+  readonly rowsPerSecond: number | null;
+  readonly bytesPerSecond: number | null;
+  /** No chunk is begun while the source is busier than this. */
+  readonly backOff: {
+    /** Threads_running of the server. */
+    readonly threadsRunning: number | null;
+    /** Seconds that a replica is behind: the source itself where it is one, and `replicas`. */
+    readonly replicaLag: number | null;
+    /** URLs of replicas of the source. */
+    readonly replicas: readonly string[];
+    /** How many times as long as at best a chunk may take. */
+    readonly latency: number | null;
+  };
+}
+
 export interface CopySettings {
+  /** Default: none. */
+  readonly limits?: CopyLimits;
   /** How many connections read chunks side by side. */
   readonly readers: number;
   /** `database.table` that may be created and written to, for sources where nothing else tells which changes are visible. */
@@ -91,6 +113,16 @@ export interface Foreseen {
   readonly notes: readonly string[];
 }
 
+/** What a request would come to. */
+export interface Considered {
+  /** In whole sentences. */
+  readonly notes: readonly string[];
+  /** False where there is nothing to be done. */
+  readonly needed: boolean;
+  /** The columns by which the target must be able to tell the table's rows apart. */
+  readonly tells: { readonly table: TableSchema; readonly columns: readonly number[] } | null;
+}
+
 /** What the app knows of a connector. */
 export interface SourcePlugin<Options extends SourceOptions = SourceOptions> {
   open(options: Options): Promise<Source>;
@@ -103,6 +135,15 @@ export interface SourcePlugin<Options extends SourceOptions = SourceOptions> {
     entries: ReadonlyMap<string, string>,
     signal: AbortSignal,
   ): Promise<readonly Check[]>;
+  /** Whether what is asked of a table can be done where the target's stored entries stand. Errors: REQUEST_REFUSED, CONFIG_INVALID, and of connecting. */
+  consider?(
+    options: Options,
+    request: TableRequest,
+    entries: ReadonlyMap<string, string>,
+    signal: AbortSignal,
+  ): Promise<Considered>;
+  /** Why a request of the same table was refused since; null where it was not. */
+  refusal?(origin: string, entries: ReadonlyMap<string, string>): string | null;
   /** What a statement would come to if it were run now; it is not. Throws what would stop the pipeline. */
   foresee?(options: Options, statement: string, signal: AbortSignal): Promise<Foreseen>;
 }

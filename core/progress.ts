@@ -2,10 +2,13 @@ import { Counts, type CountsByTable } from './counts.ts';
 
 /** What became of one table's rows in one run: read = applied + filtered + dead letters (G5). */
 export interface TableProgress {
-  state: 'waiting' | 'copying' | 'following';
+  /** `paused`: its copy is, its changes go on. */
+  state: 'waiting' | 'copying' | 'paused' | 'following' | 'removed';
   /** The source's estimate of the table's rows, null where it has none. */
   estimatedRows: number | null;
   copied: number;
+  /** Of `copied`, what earlier copies of the table brought. */
+  copiedBefore: number;
   read: number;
   applied: number;
   filtered: number;
@@ -15,6 +18,17 @@ export interface TableProgress {
   readonly reasons: Record<string, number>;
   /** Values of applied rows that a policy changed because the target cannot hold them, by what became of them. */
   readonly changed: Record<string, number>;
+}
+
+/** Why the copy waits: a limit of rows or bytes per second, or signs of load. */
+export const throttleReasons = ['rows', 'bytes', 'threads', 'replica', 'latency'] as const;
+export type ThrottleReason = (typeof throttleReasons)[number];
+
+export interface Throttled {
+  readonly reason: ThrottleReason;
+  /** For people. */
+  readonly text: string;
+  readonly sinceMs: number;
 }
 
 /** What a pipeline's parts say about themselves while they work; the only thing the screens, metrics and JSON output look at. */
@@ -32,6 +46,10 @@ export class Progress {
   phase: 'starting' | 'standby' | 'copying' | 'following' | 'retrying' | 'stopped' = 'starting';
   /** How often the run was started again after an error. */
   retries = 0;
+  /** Why the copy is being held back, null while it is not. */
+  throttle: Throttled | null = null;
+  /** How long its readers have waited for each reason. */
+  readonly throttledMs: Record<ThrottleReason, number> = { rows: 0, bytes: 0, threads: 0, replica: 0, latency: 0 };
   /** Why the run is not working now, null while it works. */
   failure: Failure | null = null;
   readonly #setAside = new Counts();
@@ -44,6 +62,7 @@ export class Progress {
         state: 'waiting',
         estimatedRows: null,
         copied: 0,
+        copiedBefore: 0,
         read: 0,
         applied: 0,
         filtered: 0,

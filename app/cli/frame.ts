@@ -23,6 +23,7 @@ export function frame(options: FrameOptions): string[] {
   const lines = runs.flatMap((run) => [
     ...(several ? [run.name] : []),
     ...tableLines(run, perRun, options),
+    ...throttleLines(run),
     followLine(run, options),
   ]);
   return [title, ...lines].map((line) => (line.length > columns - 1 ? `${line.slice(0, columns - 2)}…` : line));
@@ -47,7 +48,7 @@ type Entry = readonly [origin: string, table: TableProgress];
 
 function tableLines(run: PipelineRun, room: number, options: FrameOptions): string[] {
   const tables: Entry[] = [...run.progress.tables];
-  const order = { copying: 0, following: 1, waiting: 2 };
+  const order = { copying: 0, paused: 1, following: 2, waiting: 3, removed: 4 };
   const shown =
     tables.length <= room
       ? tables
@@ -60,8 +61,11 @@ function tableLines(run: PipelineRun, room: number, options: FrameOptions): stri
 }
 
 function tableLine(run: PipelineRun, [origin, table]: Entry, name: string, options: FrameOptions): string {
-  const { copied, estimatedRows, state } = table;
+  const { estimatedRows, state } = table;
+  const copied = table.copied - table.copiedBefore;
   if (state === 'waiting') return `copy   ${name}  waiting`;
+  if (state === 'paused') return `copy   ${name}  paused    ${count(copied)} rows   lockstep table resume`;
+  if (state === 'removed') return `copy   ${name}  removed`;
   if (state === 'following' && copied === 0) return `copy   ${name}  done before`;
   if (state === 'following') return `copy   ${name}  100 %  ${count(copied).padStart(11)} rows`;
   const rate = options.rates.perSecond(`${run.name}/${origin}`, copied, options.nowMs);
@@ -80,12 +84,16 @@ function tableLine(run: PipelineRun, [origin, table]: Entry, name: string, optio
   return `${start}   ${rough(rate)} rows/s`;
 }
 
+function throttleLines({ progress: { throttle } }: PipelineRun): string[] {
+  return throttle === null ? [] : [`copy   held back: ${throttle.text}`];
+}
+
 function percent(share: number): string {
   return `${String(Math.floor(share * 100)).padStart(3)} %`;
 }
 
 function restLine(rest: readonly Entry[]): string {
-  const done = rest.filter(([, table]) => table.state === 'following').length;
+  const done = rest.filter(([, table]) => table.state === 'following' || table.state === 'removed').length;
   const rows = rest.reduce((sum, [, table]) => sum + table.copied, 0);
   return `copy   ${plural(rest.length, 'more table')}: ${count(done)} done, ${count(rest.length - done)} not yet   ${count(rows)} rows`;
 }

@@ -1,5 +1,5 @@
 import { unreachable } from '../../core/errors.ts';
-import type { TableProgress } from '../../core/progress.ts';
+import type { TableProgress, ThrottleReason } from '../../core/progress.ts';
 import type { PipelineRun } from '../pipeline.ts';
 import { count, duration, plural, rough } from './format.ts';
 
@@ -11,6 +11,7 @@ export function newsOf(run: PipelineRun): () => string[] {
   let phase: PipelineRun['progress']['phase'] = 'starting';
   const states = new Map<string, TableProgress['state']>();
   const letters = new Map<string, readonly string[]>();
+  let throttled: ThrottleReason | null = null;
   return () => {
     const { progress } = run;
     const lines: string[] = [];
@@ -22,7 +23,12 @@ export function newsOf(run: PipelineRun): () => string[] {
         lines.push(`copied ${origin}   ${count(table.copied)} rows`);
       }
       states.set(origin, table.state);
+      if (table.state === 'paused') lines.push(`the copy of ${origin} is paused: lockstep table resume`);
+      if (table.state === 'removed') lines.push(`${origin} is not followed any more`);
     }
+    const { throttle } = progress;
+    if (throttle !== null && throttle.reason !== throttled) lines.push(`copy held back: ${throttle.text}`);
+    throttled = throttle?.reason ?? null;
     if (progress.phase !== phase) {
       phase = progress.phase;
       lines.push(...phaseLines(run));

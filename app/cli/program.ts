@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { EXIT, sayError, type Exit } from './output.ts';
 import type { RejectAction, RejectOptions } from './rejects.ts';
+import type { TableAction } from '../../core/request.ts';
+import type { TableOptions } from './table.ts';
 
 /** Runs the command line and ends the process with the exit code: 0 done, 1 failed, 2 wrong usage, 3 differences, 4 blocked by a check. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -67,6 +69,20 @@ Rows whose keys changed into each other are always taken together.
 Examples:
   lockstep rejects list shop.yaml --table shop.orders
   lockstep rejects retry shop.yaml --table shop.orders --key 4711`;
+
+const TABLE_HELP = `
+Asks something of one table of the source, \`database.table\`, while the pipeline runs; the stream goes on. What is asked is kept in the
+target: a process that runs takes it up within a second, else the next one does. lockstep status shows what waits and what is done.
+
+  add     copy and follow a table that source.tables takes in by now, without a restart
+  remove  follow it no longer; the target keeps its rows, or with --drop drops them
+  pause   begin no further chunk of its copy, now or later; its changes go on
+  resume  go on with its copy where it was
+  resync  copy it again, without locks: all of it, or with --where the rows that are named
+
+Examples:
+  lockstep table resync shop.yaml shop.orders --target warehouse
+  lockstep table resync shop.yaml shop.orders --where 'customer_id IN (7, 8)'`;
 
 /** The command line; `done` is called with the exit code of the command that ran. */
 function lockstep(done: (code: Exit) => void): Command {
@@ -137,6 +153,26 @@ function lockstep(done: (code: Exit) => void): Command {
         done(await (await import('./rejects.ts')).rejects(action, file, options)),
       );
   }
+  const table = command('table', 'add, remove, pause or copy again one table of a running pipeline').addHelpText(
+    'after',
+    TABLE_HELP,
+  );
+  for (const [action, description] of tableCommands) {
+    const of = table
+      .command(action)
+      .description(description)
+      .argument('<file>', 'the configuration file')
+      .argument('<table>', 'the table of the source, `database.table`', tableName)
+      .option('--target <name>', 'only in this target', nonEmpty)
+      .option('--json', 'print the outcome as one JSON object; what is for people goes to standard error', false)
+      .helpOption('-h, --help', 'print this help')
+      .exitOverride()
+      .action(async (file: string, origin: string, options: TableOptions) =>
+        done(await (await import('./table.ts')).table(action, file, origin, options)),
+      );
+    if (action === 'remove') of.option('--drop', 'let the target drop the table with its rows', false);
+    if (action === 'resync') of.option('--where <condition>', 'only these rows: `column = value AND …`', nonEmpty);
+  }
   command('config-schema', 'print the JSON Schema of the configuration file, for editors').action(async () => {
     const { configJsonSchema } = await import('../config/load.ts');
     process.stdout.write(`${JSON.stringify(await configJsonSchema(), null, 2)}\n`);
@@ -150,6 +186,19 @@ const rejectActions: readonly (readonly [action: RejectAction, description: stri
   ['retry', "apply it in the source's order"],
   ['drop', 'forget it'],
 ];
+
+const tableCommands: readonly (readonly [action: TableAction, description: string])[] = [
+  ['add', 'copy and follow a table that source.tables takes in by now'],
+  ['remove', 'follow a table no longer'],
+  ['pause', 'begin no further chunk of its copy'],
+  ['resume', 'go on with its copy'],
+  ['resync', 'copy it again, or some of its rows'],
+];
+
+function tableName(value: string): string {
+  if (/^[^.]+\.[^*]+$/.test(value)) return value;
+  throw new InvalidArgumentError('Name one table as database.table.');
+}
 
 function caughtUp(value: string): 'caught-up' {
   if (value === 'caught-up') return value;

@@ -53,7 +53,8 @@ export async function parseConfig(
   }
   refuse(file, mistakes);
   const settings = schema.parse(content);
-  const urls = [settings.source.url, ...Object.values(settings.targets).map((target) => target.url)];
+  const { url, copy } = settings.source;
+  const urls = [url, ...copy.backOff.replicas, ...Object.values(settings.targets).map((target) => target.url)];
   const registry = settings.via?.schemaRegistry ?? null;
   if (registry !== null) urls.push(registry);
   const passwords = [...urls.flatMap(passwordsOf), settings.via?.sasl?.password ?? ''];

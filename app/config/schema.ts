@@ -15,6 +15,38 @@ const SOURCES = ['mysql', 'mariadb'];
 const TARGETS = ['postgres', 'postgresql', 'mongodb', 'mongodb+srv'];
 const REGISTRIES = ['http', 'https'];
 
+const perSecond = (what: string) => z.int().min(1).nullable().default(null).describe(`${what}; null: without a limit.`);
+
+const backOff = z
+  .strictObject({
+    threadsRunning: z
+      .int()
+      .min(1)
+      .nullable()
+      .default(50)
+      .describe('Threads_running of the source above which no chunk is begun; null: no matter how many.'),
+    replicaLag: z
+      .number()
+      .min(0)
+      .nullable()
+      .default(30)
+      .describe(
+        'Seconds that a replica may be behind: the source itself where it is one, and `replicas`; null: no matter.',
+      ),
+    replicas: z
+      .array(urlOf(SOURCES))
+      .default([])
+      .describe('Replicas of the source to ask how far behind they are, as URLs: a source does not know.'),
+    latency: z
+      .number()
+      .gt(1)
+      .nullable()
+      .default(8)
+      .describe('How many times as long as at best a chunk may take until its first rows come; null: no matter.'),
+  })
+  .prefault({})
+  .describe('When the copy waits because the source is busy. The stream goes on.');
+
 const copy = z
   .strictObject({
     readers: z
@@ -23,6 +55,9 @@ const copy = z
       .max(32)
       .default(2)
       .describe('How many connections read chunks of tables side by side while tables are copied.'),
+    rowsPerSecond: perSecond('Rows that the copy reads for one target per second, of all tables and readers together'),
+    bytesPerSecond: perSecond('The same in bytes'),
+    backOff,
     marker: z
       .string()
       .regex(/^[^.\s]+\.[^.\s]+$/, 'must be `database.table`')

@@ -1,4 +1,4 @@
-import type { Progress, TableProgress } from '../../core/progress.ts';
+import { throttleReasons, type Progress, type TableProgress } from '../../core/progress.ts';
 import { healthOf } from '../health.ts';
 
 /** One run as the metrics show it. */
@@ -52,6 +52,12 @@ const FAMILIES: readonly Family[] = [
     type: 'counter',
     help: 'How often the run was started again after an error.',
     value: ({ retries }) => retries,
+  },
+  {
+    name: 'lockstep_copy_throttled',
+    type: 'gauge',
+    help: '1 while the copy of tables is held back, by a limit or because the source is busy, else 0.',
+    value: ({ throttle }) => (throttle === null ? 0 : 1),
   },
 ];
 
@@ -122,6 +128,12 @@ export function metricsText(pipeline: string, runs: readonly Measured[], nowMs: 
       for (const [table, counts] of progress.tables)
         sample(family.name, { pipeline, target: name, table }, family.value(counts));
     }
+  }
+  const waited = { name: 'lockstep_copy_throttled_seconds_total', type: 'counter' };
+  head({ ...waited, help: 'How long the readers of the copy have waited, by reason.' });
+  for (const { name, progress } of runs) {
+    for (const reason of throttleReasons)
+      sample(waited.name, { pipeline, target: name, reason }, progress.throttledMs[reason] / 1000);
   }
   return `${[...lines, ...processLines()].join('\n')}\n`;
 }

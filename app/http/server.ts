@@ -52,7 +52,7 @@ export async function listen({ pipeline, runs, host, port, schemas }: ListenOpti
 
 /** A run's progress as JSON. */
 function statusOf(progress: Progress): object {
-  const { phase, server, lagMs, lastAppliedAtMs, lastHeardAtMs, retries, failure } = progress;
+  const { phase, server, lagMs, lastAppliedAtMs, lastHeardAtMs, retries, failure, throttle, throttledMs } = progress;
   return {
     phase,
     server,
@@ -61,6 +61,8 @@ function statusOf(progress: Progress): object {
     lastHeardAtMs,
     retries,
     failure,
+    throttle,
+    throttledMs,
     ...healthOf(progress, Date.now()),
     total: totalOf(progress),
     tables: Object.fromEntries(progress.tables),

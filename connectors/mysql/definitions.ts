@@ -81,7 +81,7 @@ export class Definitions {
     tables.passesUnknown = false;
     const isUnknown = (origin: string): boolean => tables.get(origin) === undefined && !tables.isLeftOut(origin);
     const unknown = newcomers.filter((named) => isUnknown(originOf(named)));
-    if (unknown.length > 0) await this.#copyAnew(unknown, place);
+    if (unknown.length > 0) await this.copyAnew(unknown, place);
   }
 
   /**
@@ -95,11 +95,11 @@ export class Definitions {
 
   /** Copies the contradicted ones anew. */
   async correct(place: Place): Promise<void> {
-    await this.#copyAnew(this.contradicted, place);
+    await this.copyAnew(this.contradicted, place);
   }
 
-  /** Copies tables as the server has them now, into tables of the target that are emptied and have that shape. */
-  async #copyAnew(named: readonly NamedTable[], place: Place): Promise<void> {
+  /** Copies tables as the server has them now, into tables of the target that are emptied and have that shape; false where it has none of them. */
+  async copyAnew(named: readonly NamedTable[], place: Place): Promise<boolean> {
     const { tables, schemaChanges, progress, foreignKeys } = this.#options;
     const now = await schemaChanges.catalog.read(named, null);
     const isNew = ({ child }: DeclaredKey): boolean => now.has(originOf(child));
@@ -110,7 +110,8 @@ export class Definitions {
       const before = tables.get(schema.origin) ?? null;
       await this.#reshaping.apply({ kind: 'copy', before, after: schema, standIn }, { at, statement: '' });
     }
-    progress.phase = 'copying';
+    if (now.size > 0) progress.phase = 'copying';
+    return now.size > 0;
   }
 
   #setForeignKeys(declared: readonly DeclaredKey[]): void {

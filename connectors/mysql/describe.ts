@@ -1,6 +1,16 @@
 import { describePosition, parsePosition } from './position/position.ts';
 import { storedRanges } from './snapshot/ranges.ts';
-import { originOfEntry, parseTable, streamEntry } from './tables.ts';
+import { describeRequest, parseRequest, requestEntries } from '../../core/request.ts';
+import { storedPaused } from './snapshot/paused.ts';
+import {
+  describeThrottle,
+  originOfEntry,
+  parseRefused,
+  parseTable,
+  refusedEntries,
+  streamEntry,
+  throttleEntry,
+} from './tables.ts';
 
 /** What a target's stored tokens say, in lines for people. */
 export function describeEntries(entries: ReadonlyMap<string, string>): readonly string[] {
@@ -9,14 +19,37 @@ export function describeEntries(entries: ReadonlyMap<string, string>): readonly 
   lines.push(
     stream === undefined ? 'position  nothing copied yet' : `position  ${describePosition(parsePosition(stream))}`,
   );
+  const paused = storedPaused(entries);
   for (const [name, token] of [...entries].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     const origin = originOfEntry(name);
     if (origin === null) continue;
     const table = parseTable(token);
     if (table === null) lines.push(`${origin}  left out`);
-    else lines.push(`${origin}  ${table.state === 'following' ? 'following' : describeCopy(origin, entries)}`);
+    else if (table.state === 'following')
+      lines.push(`${origin}  following${paused.has(origin) ? ', copies paused' : ''}`);
+    else {
+      const rows = table.where === null ? '' : `rows where ${table.where} again, `;
+      lines.push(`${origin}  ${paused.has(origin) ? 'paused, ' : ''}${rows}${describeCopy(origin, entries)}`);
+    }
   }
-  return lines;
+  const throttle = entries.get(throttleEntry);
+  if (throttle !== undefined) lines.push(`copy held back: ${describeThrottle(throttle)}`);
+  return [...lines, ...requestLines(entries)];
+}
+
+/** What was asked of tables and is not done yet, and what could not be done. */
+function requestLines(entries: ReadonlyMap<string, string>): string[] {
+  return [...entries]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([name, token]) => {
+      if (name.startsWith(requestEntries)) {
+        const request = parseRequest(token);
+        return [`${request.origin}  asked: ${describeRequest(request)}`];
+      }
+      if (!name.startsWith(refusedEntries)) return [];
+      const { origin, action, reason } = parseRefused(token);
+      return [`${origin}  ${action} could not be done: ${reason}`];
+    });
 }
 
 function describeCopy(origin: string, entries: ReadonlyMap<string, string>): string {
@@ -24,5 +57,9 @@ function describeCopy(origin: string, entries: ReadonlyMap<string, string>): str
   if (ranges.length === 0) return 'waiting to be copied';
   const rows = ranges.reduce((sum, range) => sum + range.rows, 0);
   const done = ranges.filter((range) => range.done).length;
-  return `copying: ${rows.toLocaleString('en')} rows, ${done} of ${ranges.length} ranges done`;
+  const { estimate = null } = ranges[0] ?? {};
+  // The estimate may be too small: a copy that goes on is not at 100 %.
+  const share = estimate === null ? '' : `${Math.min(99, Math.floor((rows / estimate) * 100))} %, `;
+  const of = estimate === null ? '' : ` of about ${estimate.toLocaleString('en')}`;
+  return `copying: ${share}${rows.toLocaleString('en')}${of} rows, ${done} of ${ranges.length} ranges done`;
 }

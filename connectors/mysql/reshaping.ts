@@ -1,11 +1,14 @@
 import type { Moment } from '../../core/contracts.ts';
 import { unreachable } from '../../core/errors.ts';
+import type { ForeignKey } from '../../core/foreign-key.ts';
 import type { Progress } from '../../core/progress.ts';
 import type { TableSchema } from '../../core/table.ts';
 import type { Gathered } from './gathered.ts';
 import type { Effect } from './schema/schema-changes.ts';
 import type { Copier } from './snapshot/copier.ts';
 import type { Gate } from './snapshot/gate.ts';
+import type { RowCondition } from './snapshot/condition.ts';
+import { pausedEntry, type Paused } from './snapshot/paused.ts';
 import { rangeEntries } from './snapshot/ranges.ts';
 import { TableCopy } from './snapshot/table-copy.ts';
 import { formatTable, leftOut, tableEntry, type Tables } from './tables.ts';
@@ -15,6 +18,8 @@ export interface ReshapingOptions {
   readonly copies: Map<string, TableCopy>;
   readonly gate: Gate;
   readonly copier: Copier;
+  /** Tables whose copy a person has paused. */
+  readonly paused: Paused;
   readonly progress: Progress;
   readonly gathered: Gathered;
   readonly signal: AbortSignal;
@@ -95,6 +100,15 @@ export class Reshaping {
     }
   }
 
+  /** Rows of a table that is consistent and has a key are removed and copied again. */
+  copyRowsAgain(table: TableSchema, where: RowCondition, at: Moment): void {
+    const { columns } = where;
+    const rows = where.rows.map((before) => ({ before, after: null }));
+    this.#options.gathered.push({ kind: 'cascade', table, columns, rows, keys: noKeys, at });
+    this.#copyFrom(new TableCopy(table, null, where));
+    this.#note(table);
+  }
+
   /** Empties a table that is being copied and begins again; `at` is null where it is emptied anyway. */
   async #startOver(table: TableSchema, at: Moment | null): Promise<void> {
     const copy = this.#options.copies.get(table.origin);
@@ -104,12 +118,17 @@ export class Reshaping {
   }
 
   async #move(before: TableSchema, after: TableSchema, { at, statement }: Cause): Promise<void> {
-    const { gathered, copies, tables } = this.#options;
+    const { gathered, copies, tables, paused } = this.#options;
     const copying = copies.has(before.origin);
     const standIn = tables.standIn(before.origin);
+    const wasPaused = paused.has(before.origin);
     await this.#endCopy(before.origin);
     gathered.push({ kind: 'schema', before, after, statement, at });
     this.#forget(before.origin);
+    if (wasPaused) {
+      paused.add(after.origin);
+      gathered.setEntry(pausedEntry(after.origin), '');
+    }
     if (copying) this.#begin(after, standIn, at);
     else this.#follow(after, standIn);
   }
@@ -127,13 +146,20 @@ export class Reshaping {
 
   /** A copy whose first chunk is not read before the target has the table, and has it empty. */
   #begin(table: TableSchema, standIn: boolean, at: Moment): void {
-    const { copies, copier, gathered, progress } = this.#options;
-    const copy = new TableCopy(table, null);
-    copy.pause();
-    copies.set(table.origin, copy);
-    gathered.push({ kind: 'truncate', table, at });
-    progress.table(table.origin).state = 'waiting';
+    this.#options.gathered.push({ kind: 'truncate', table, at });
+    this.#copyFrom(new TableCopy(table, null));
     this.#follow(table, standIn);
+  }
+
+  /** Begins a copy once what has gathered is durable. */
+  #copyFrom(copy: TableCopy): void {
+    const { copies, copier, gathered, progress, paused } = this.#options;
+    const { origin } = copy.schema;
+    const seen = progress.table(origin);
+    copy.pause();
+    copies.set(origin, copy);
+    seen.state = paused.has(origin) ? 'paused' : 'waiting';
+    seen.copiedBefore = seen.copied;
     gathered.onDurable(() => {
       copy.resume();
       copier.moved.notify();
@@ -141,20 +167,30 @@ export class Reshaping {
   }
 
   #follow(table: TableSchema, standIn: boolean): void {
-    const { tables, gathered, copies } = this.#options;
-    tables.set(table.origin, table, standIn);
-    gathered.setEntry(tableEntry(table.origin), formatTable(table, copies.has(table.origin) ? 'copying' : 'following'));
+    this.#options.tables.set(table.origin, table, standIn);
+    this.#note(table);
+  }
+
+  #note(table: TableSchema): void {
+    const { gathered, copies } = this.#options;
+    const copy = copies.get(table.origin);
+    const state = copy === undefined ? 'following' : 'copying';
+    gathered.setEntry(tableEntry(table.origin), formatTable(table, state, copy?.where?.text ?? null));
   }
 
   #forget(origin: string): void {
-    this.#options.tables.set(origin, null);
-    this.#options.gathered.dropEntries(tableEntry(origin));
+    const { tables, gathered, paused } = this.#options;
+    tables.set(origin, null);
+    gathered.dropEntries(tableEntry(origin));
+    if (paused.delete(origin)) gathered.dropEntries(pausedEntry(origin));
   }
 
   async #restart(copy: TableCopy, schema: TableSchema): Promise<void> {
     const { copier, gathered } = this.#options;
     await this.#halt(copy);
+    const wasPartial = copy.where !== null;
     copy.restart(schema);
+    if (wasPartial) this.#note(schema);
     // While a later restart is on its way the copy stays paused: what is copied before that is durable would be wiped by it.
     gathered.onDurable(() => {
       copy.resume();
@@ -178,3 +214,6 @@ export class Reshaping {
     gathered.dropEntries(rangeEntries(copy.schema.origin));
   }
 }
+
+/** What referring rows do is in the log, or done for the changes that are. */
+const noKeys: readonly ForeignKey[] = [];

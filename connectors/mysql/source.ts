@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { Change, Checkpoints, Lane, Source } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import type { ForeignKey } from '../../core/foreign-key.ts';
-import type { SourceOptions } from '../../core/plugin.ts';
-import { untilAborted } from '../../core/signals.ts';
+import type { CopyLimits, SourceOptions } from '../../core/plugin.ts';
+import { sleep, untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { catalogNow } from './catalog/catalog-now.ts';
 import { readCatalog, type CatalogTable } from './catalog/catalog.ts';
@@ -17,16 +17,25 @@ import { describeServer, readRole, requireReplicatedLogged } from './connection/
 import { logsForeignKeys, readLogEnd, readServer, requireReadable, requireSameServer } from './connection/server.ts';
 import { restore } from './restore.ts';
 import { readCollations } from './schema/collations.ts';
+import { Requests } from './requests.ts';
+import { originOf } from './schema/ddl.ts';
 import { copyLanes } from './snapshot/copy-lanes.ts';
 import { Copier } from './snapshot/copier.ts';
 import { Gate } from './snapshot/gate.ts';
+import { LoadMeter } from './snapshot/load.ts';
+import { Throttle } from './snapshot/throttle.ts';
 import { Stream } from './stream.ts';
-import { Tables } from './tables.ts';
+import { Tables, throttleEntry } from './tables.ts';
 import { requireStillLed } from './connection/still-led.ts';
 import { TextConnection } from './connection/text-connection.ts';
 import { beginHere, goOnHere, type Answering } from './start.ts';
 
 const defaultReaders = 2;
+const unlimited: CopyLimits = {
+  rowsPerSecond: null,
+  bytesPerSecond: null,
+  backOff: { threadsRunning: null, replicaLag: null, replicas: [], latency: null },
+};
 const keepAliveMs = 15_000;
 
 interface Opened extends Answering {
@@ -38,8 +47,11 @@ export class MysqlSource implements Source {
   readonly #options: SourceOptions;
   readonly #address: Address;
   readonly #captures: TableFilter;
+  readonly #added: Set<string>;
   readonly #readers: number;
   readonly #marker: string | null;
+  readonly #limits: CopyLimits;
+  #load: LoadMeter | null = null;
   #opened: Opened | null = null;
   #dump: Dump | null = null;
   #keepAlive: NodeJS.Timeout | undefined;
@@ -47,9 +59,12 @@ export class MysqlSource implements Source {
   constructor(options: SourceOptions) {
     this.#options = options;
     this.#address = parseAddress(options.url);
-    this.#captures = compilePatterns(options.tables);
+    const captures = compilePatterns(options.tables);
+    this.#added = options.added ?? new Set();
+    this.#captures = (database, table) => this.#added.has(originOf({ database, table })) || captures(database, table);
     this.#readers = options.copy?.readers ?? defaultReaders;
     this.#marker = options.copy?.marker ?? null;
+    this.#limits = options.copy?.limits ?? unlimited;
   }
 
   async tables(signal: AbortSignal): Promise<readonly TableSchema[]> {
@@ -82,12 +97,27 @@ export class MysqlSource implements Source {
     const declared = await readDeclaredKeys(session, server, named, signal);
     const { progress } = this.#options;
     const known = { catalog, entries, start, server, history, end, declared };
-    const { copies, first, emptied, newcomers, foreignKeys } = restore(tables, progress, known);
+    const { copies, first, emptied, newcomers, foreignKeys, paused } = restore(tables, progress, known);
     if (catalog.length === 0 && goingOn === null) throw this.#noTables();
     const firstChanges =
       goingOn === null ? changesSince(opened.catalog, catalog, start) : emptied.map((table) => emptying(table, end));
     const gate = new Gate();
     const connect = (stop: AbortSignal): Promise<TextConnection> => this.#connectReader(stop);
+    const load = new LoadMeter({
+      session,
+      server,
+      replicas: this.#limits.backOff.replicas,
+      onHeard: () => this.#heard(),
+    });
+    this.#load = load;
+    const throttle = new Throttle({
+      limits: this.#limits,
+      readers: this.#readers,
+      load: async (stop) => await load.measure(stop),
+      progress,
+      clock: { now: () => performance.now(), sleep },
+      onChange: () => copier.moved.notify(),
+    });
     const copier: Copier = new Copier({
       tables: copies,
       gate,
@@ -96,9 +126,12 @@ export class MysqlSource implements Source {
       progress,
       readers: this.#readers,
       foreignKeys: () => foreignKeys.all,
+      paused,
+      throttle,
       connect,
       handedOn: () => stream,
     });
+    const requests = new Requests(checkpoints, entries, () => copier.moved.notify());
     const lookup: DumpOptions['lookup'] = (name, transaction, map) => {
       const schema = tables.lookup(name, map);
       // Its rows are needed for what foreign keys make of them elsewhere, also where its own copy shows them.
@@ -126,6 +159,10 @@ export class MysqlSource implements Source {
         foreignKeys,
         gate,
         copier,
+        paused,
+        requests,
+        throttle: entries.get(throttleEntry) ?? null,
+        capture: (origin) => void this.#added.add(origin),
         progress,
         first,
         firstChanges,
@@ -147,6 +184,7 @@ export class MysqlSource implements Source {
       signal,
     );
     progress.phase = copies.size > 0 ? 'copying' : 'following';
+    void requests.watch(signal);
     yield stream.lane();
     await untilAborted(signal, stream.started.promise);
     yield* copyLanes({ copier, copies, readers: this.#readers, done: () => stream.ended }, signal);
@@ -154,6 +192,7 @@ export class MysqlSource implements Source {
 
   close(): Promise<void> {
     clearInterval(this.#keepAlive);
+    this.#load?.close();
     this.#dump?.reader.close();
     this.#dump?.wire.destroy();
     this.#opened?.session.destroy();

@@ -1,4 +1,5 @@
 import type { Batch, Change, Checkpoint, Lane } from '../../core/contracts.ts';
+import { LockstepError } from '../../core/errors.ts';
 import { untilAborted, Wait } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { isRowChange } from '../../core/transform.ts';
@@ -11,13 +12,16 @@ import { SettledXa } from './binlog/settled-xa.ts';
 import { Definitions, type DefinitionsOptions } from './definitions.ts';
 import { Gathered } from './gathered.ts';
 import { Reshaping } from './reshaping.ts';
+import { TableLife } from './life.ts';
+import type { Asked, Requests } from './requests.ts';
 import type { Copier } from './snapshot/copier.ts';
 import type { Gate } from './snapshot/gate.ts';
+import type { Paused } from './snapshot/paused.ts';
 import { sparselyUpdated } from './snapshot/order.ts';
 import { rangeEntries } from './snapshot/ranges.ts';
 import type { Fate, TableCopy } from './snapshot/table-copy.ts';
 import { comparePlaces, formatPosition, type Place, type Position } from './position/position.ts';
-import { formatTable, streamEntry, tableEntry } from './tables.ts';
+import { formatTable, formatThrottle, streamEntry, tableEntry, throttleEntry } from './tables.ts';
 
 export interface StreamOptions extends DefinitionsOptions {
   readonly dump: Dump;
@@ -25,6 +29,14 @@ export interface StreamOptions extends DefinitionsOptions {
   readonly copies: Map<string, TableCopy>;
   readonly gate: Gate;
   readonly copier: Copier;
+  /** Tables whose copy a person has paused. */
+  readonly paused: Paused;
+  /** What people ask of tables meanwhile. */
+  readonly requests: Requests;
+  /** Takes in a table that was asked for, whatever the patterns say. */
+  readonly capture: (origin: string) => void;
+  /** The token that says what held the copy back when the target was read; null where nothing did. */
+  readonly throttle: string | null;
   /** The entries that make a new pipeline's beginning durable; null where the target holds them already. */
   readonly first: Checkpoint | null;
   /** What is to be done to tables of the target that were prepared before the first position was known. */
@@ -57,6 +69,11 @@ export class Stream {
   readonly #reshaping: Reshaping;
   readonly #definitions: Definitions;
   readonly #cascades: Cascades;
+  readonly #life: TableLife;
+  /** Where the log ended when a table was asked for: up to there it may tell of the table itself. */
+  readonly #addedFrom = new Map<string, Place>();
+  #throttle: string | null;
+  #throttleAtMs = 0;
   readonly #pending = new Map<Checkpoint, () => void>();
   #end: Place | null = null;
   #pingedAtMs = Date.now();
@@ -69,9 +86,12 @@ export class Stream {
     this.#position = options.start;
     this.#stored = options.first === null ? formatPosition(options.start) : '';
     if (options.first === null) this.started.resolve();
+    this.#throttle = options.throttle;
     this.#reshaping = new Reshaping({ ...options, gathered: this.#gathered, signal });
     this.#definitions = new Definitions(options, this.#gathered, this.#reshaping);
     this.#cascades = new Cascades({ ...options, gathered: this.#gathered, reshaping: this.#reshaping });
+    const [gathered, reshaping, definitions] = [this.#gathered, this.#reshaping, this.#definitions];
+    this.#life = new TableLife({ ...options, gathered, reshaping, definitions });
   }
 
   /** Behind the last transaction that was handed on in whole. */
@@ -114,10 +134,13 @@ export class Stream {
         yield* this.#flush('all');
         await this.#definitions.correct(this.#position.place);
       }
+      yield* this.#answer();
       this.#finishCopies();
+      this.#noteThrottle();
       yield* this.#flush('worthwhile');
       if (await this.#isAtEnd()) {
         yield* this.#flush('all');
+        if (this.#options.copies.size > 0) throw copyPaused([...this.#options.copies.keys()]);
         this.ended = true;
         this.#options.copier.moved.notify();
         return;
@@ -148,6 +171,38 @@ export class Stream {
     if (piece.xa !== null) this.settledXa.add(piece.xa);
     this.#position = behind(this.#position, piece, end);
     this.#underWay = null;
+  }
+
+  /** Does what was asked of tables, between two transactions. Each begins a batch, as a change of a whole table does. */
+  async *#answer(): AsyncGenerator<Batch> {
+    const { requests } = this.#options;
+    for (const asked of requests.waiting) {
+      if (this.#underWay !== null || !(await this.#isTime(asked))) continue;
+      yield* this.#flush('all');
+      await this.#life.apply(asked.request, this.#position.place);
+      this.#gathered.dropEntries(asked.name);
+      requests.done(asked);
+      this.#addedFrom.delete(asked.name);
+      yield* this.#flush('all');
+    }
+  }
+
+  /** Kept for those who look while this process runs, or after it is gone. */
+  #noteThrottle(): void {
+    const { throttle } = this.#options.progress;
+    const token = throttle === null ? null : formatThrottle(throttle);
+    if (token === this.#throttle) return;
+    if (token === null) this.#gathered.dropEntries(throttleEntry);
+    else if (Date.now() - this.#throttleAtMs < bareCheckpointMs) return;
+    else this.#gathered.setEntry(throttleEntry, token);
+    [this.#throttle, this.#throttleAtMs] = [token, Date.now()];
+  }
+
+  async #isTime({ name, request }: Asked): Promise<boolean> {
+    if (request.action !== 'add') return this.#life.isTime(request);
+    let from = this.#addedFrom.get(name);
+    if (from === undefined) this.#addedFrom.set(name, (from = await this.#options.readEnd()));
+    return !this.#options.tables.passesUnknown && this.#hasReached(from);
   }
 
   async *#piece(piece: Piece): AsyncGenerator<Batch> {
@@ -187,6 +242,8 @@ export class Stream {
   }
 
   async #isWanted(piece: Piece, table: TableSchema): Promise<boolean> {
+    // Read ahead of where it was removed.
+    if (this.#options.tables.isLeftOut(table.origin)) return false;
     let fate = this.#fate(piece, table);
     if (fate === 'described') {
       await this.#reshaping.describe(this.#options.tables.get(table.origin) ?? table, table, piece.at);
@@ -245,7 +302,11 @@ export class Stream {
 
   #batch(changes: readonly Change[], checkpoint: Checkpoint | null, bytes: number): Batch {
     const { copies, foreignKeys } = this.#options;
-    const copied = copies.values().map(({ schema }) => schema);
+    // Rows that leave those that are copied again are in no chunk: an update brings them.
+    const copied = copies
+      .values()
+      .filter(({ where }) => where === null)
+      .map(({ schema }) => schema);
     return { changes, checkpoint, bytes, copying: sparselyUpdated(foreignKeys.all, copied), barrier: null };
   }
 
@@ -255,20 +316,27 @@ export class Stream {
 
   async #isAtEnd(): Promise<boolean> {
     const { readEnd, until, copies } = this.#options;
-    if (until === null || copies.size > 0 || this.#options.tables.passesUnknown) return false;
+    const { tables, requests, paused } = this.#options;
+    if (until === null || tables.passesUnknown) return false;
+    if (![...copies].every(([origin, { inFlight }]) => paused.has(origin) && inFlight === 0)) return false;
+    if (copies.size === 0 && requests.waiting.length > 0) return false;
     this.#end ??= await readEnd();
     return this.#hasReached(this.#end);
   }
 
   /** Waits for more of the log, a copy that moved on, or the time to store an idle position. */
   async #more(): Promise<void> {
-    const { dump, copies, copier, ping } = this.#options;
+    const { dump, copier, ping } = this.#options;
     if (Date.now() - this.#pingedAtMs > pingMs) {
       await ping();
       this.#pingedAtMs = Date.now();
     }
     const arriving = this.#arriving.begin(() => dump.reader.arrived(this.#signal));
-    if (copies.size === 0) await arriving;
-    else await Promise.race([arriving, this.#moving.begin(() => copier.moved.wait(this.#signal))]);
+    await Promise.race([arriving, this.#moving.begin(() => copier.moved.wait(this.#signal))]);
   }
+}
+
+function copyPaused(origins: readonly string[]): LockstepError {
+  const message = `the copy of ${origins.join(', ')} is paused, so it cannot catch up; everything else has`;
+  return new LockstepError('SOURCE_COPY_PAUSED', message, { fix: 'lockstep table resume' });
 }

@@ -1,5 +1,7 @@
 import type { Change } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
+import type { Throttled } from '../../core/progress.ts';
+import { parseRequest, type TableRequest } from '../../core/request.ts';
 import type { TableSchema } from '../../core/table.ts';
 import type { TableMap, TableName } from './binlog/table-map.ts';
 import type { TableFilter } from './catalog/patterns.ts';
@@ -33,6 +35,39 @@ export function tableTokens(entries: ReadonlyMap<string, string>): {
     old ||= !name.endsWith('/');
   }
   return { tokens, old };
+}
+
+/** Name of the token that says what was asked of a table last and could not be done. */
+export const refusedEntry = (origin: string): string => `${refusedEntries}${origin}/`;
+
+export const refusedEntries = 'refused/';
+
+export interface Refused extends TableRequest {
+  readonly reason: string;
+}
+
+export function formatRefused(refused: Refused): string {
+  return JSON.stringify(refused);
+}
+
+export function parseRefused(token: string): Refused {
+  const stored: unknown = JSON.parse(token);
+  const reason = typeof stored === 'object' && stored !== null && 'reason' in stored ? String(stored.reason) : '';
+  return { ...parseRequest(token), reason };
+}
+
+/** Name of the token that says what holds the copy back. */
+export const throttleEntry = 'throttle/';
+
+export function formatThrottle({ reason, text, sinceMs }: Throttled): string {
+  return JSON.stringify({ reason, text, sinceMs });
+}
+
+/** `40 threads are running at the source, above 30 (since 2026-01-01T00:00:00.000Z)`, for people. */
+export function describeThrottle(token: string): string {
+  const stored: unknown = JSON.parse(token);
+  if (typeof stored !== 'object' || stored === null || !('text' in stored) || !('sinceMs' in stored)) return token;
+  return `${String(stored.text)} (since ${new Date(Number(stored.sinceMs)).toISOString()})`;
 }
 
 /** Drops all entries of tables. */
@@ -136,13 +171,25 @@ export class Tables {
 /** The token of a table that is captured by name and not followed. */
 export const leftOut = JSON.stringify({ state: 'left-out' });
 
-export function formatTable(schema: TableSchema, state: 'copying' | 'following'): string {
-  return JSON.stringify({ state, schema });
+/** `where`: only rows of it are being copied, again. */
+export function formatTable(schema: TableSchema, state: 'copying' | 'following', where: string | null = null): string {
+  return JSON.stringify(where === null ? { state, schema } : { state, where, schema });
+}
+
+/** What a token says of a table that is followed. */
+export interface StoredTable {
+  readonly schema: TableSchema;
+  readonly state: 'copying' | 'following';
+  readonly where: string | null;
 }
 
 /** Null for a table that is left out. */
-export function parseTable(token: string): { schema: TableSchema; state: 'copying' | 'following' } | null {
-  const stored = JSON.parse(token) as { state: unknown; schema: TableSchema };
-  if (stored.state === 'left-out') return null;
-  return { schema: stored.schema, state: stored.state === 'following' ? 'following' : 'copying' };
+export function parseTable(token: string): StoredTable | null {
+  const { state, schema, where } = JSON.parse(token) as { state: unknown; schema: TableSchema; where?: unknown };
+  if (state === 'left-out') return null;
+  return {
+    schema,
+    state: state === 'following' ? 'following' : 'copying',
+    where: typeof where === 'string' ? where : null,
+  };
 }

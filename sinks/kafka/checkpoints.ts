@@ -1,5 +1,7 @@
 import type { Checkpoint } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
+import { requestEntries } from '../../core/request.ts';
+import { Turns } from '../../core/signals.ts';
 import type { KafkaRecord } from '../../codec/kafka/batch-reader.ts';
 import type { Cluster } from '../../codec/kafka/cluster.ts';
 import { readToEnd } from '../../codec/kafka/log.ts';
@@ -16,7 +18,7 @@ export interface CheckpointRecord {
   readonly value: string | null;
 }
 
-/** The key of the record that names who publishes now; entries are keyed by their name behind `/`. */
+/** The key of the record that names who publishes now; entries are keyed by their name behind `/`. Requests are the only ones that others write. */
 const OWNER_KEY = 'owner';
 
 /**
@@ -29,6 +31,7 @@ export class CheckpointLog {
   #owner: string | null = null;
   #offset = 0;
   #owned = false;
+  readonly #turns = new Turns();
 
   constructor(topic: string) {
     this.#topic = topic;
@@ -42,7 +45,9 @@ export class CheckpointLog {
   /** Reads what was committed since the last time. */
   async catchUp(cluster: Cluster, signal: AbortSignal): Promise<void> {
     const note = (record: KafkaRecord): void => this.#note(record);
-    this.#offset = await readToEnd(cluster, this.#topic, this.#offset, note, signal);
+    await this.#turns.take(async () => {
+      this.#offset = await readToEnd(cluster, this.#topic, this.#offset, note, signal);
+    });
   }
 
   /** From now on this process alone writes the entries: what it wrote stands, though the topic may show it some milliseconds later. */
@@ -78,13 +83,19 @@ export class CheckpointLog {
   #note({ key, value }: KafkaRecord): void {
     const name = key?.toString() ?? '';
     if (name === OWNER_KEY) this.#owner = value?.toString() ?? null;
-    else if (!this.#owned && name.startsWith('/')) this.#move(name.slice(1), value?.toString() ?? null);
+    else if (name.startsWith(this.#owned ? `/${requestEntries}` : '/'))
+      this.#move(name.slice(1), value?.toString() ?? null);
   }
 
   #move(name: string, value: string | null): void {
     if (value === null) this.#entries.delete(name);
     else this.#entries.set(name, parseEntry(value, this.#topic));
   }
+}
+
+/** The record of an entry that was never there before. */
+export function entryRecord(name: string, token: string): CheckpointRecord {
+  return { key: `/${name}`, value: JSON.stringify({ token, version: 1 } satisfies Entry) };
 }
 
 /** The record by which a process becomes the owner. */

@@ -4,7 +4,7 @@ import { sleep } from '../../core/signals.ts';
 import { BatchWriter } from '../../codec/kafka/batch-writer.ts';
 import type { Cluster } from '../../codec/kafka/cluster.ts';
 import { produce } from '../../codec/kafka/produce.ts';
-import { ownerRecord, type CheckpointLog } from './checkpoints.ts';
+import { entryRecord, ownerRecord, type CheckpointLog, type CheckpointRecord } from './checkpoints.ts';
 import { takeOver, transactionalIds, type Transaction } from './transaction.ts';
 
 /** What a process needs to become the one publisher of a pipeline. */
@@ -27,7 +27,7 @@ export async function claim(to: Claim, signal: AbortSignal): Promise<string> {
   const owner = randomUUID();
   const transaction = await takeOver(to.cluster, laneId(to.pipeline, ''), signal);
   await fence(to, transaction, signal);
-  await writeOwner(to, transaction, owner, signal);
+  await writeRecord(to, transaction, ownerRecord(owner), signal);
   for (;;) {
     await to.checkpoints.catchUp(to.cluster, signal);
     if (to.checkpoints.owner === owner) break;
@@ -72,11 +72,28 @@ async function fence({ cluster, pipeline }: Claim, own: Transaction, signal: Abo
   await Promise.all(ids.filter((id) => id !== own.transactionalId).map((id) => takeOver(cluster, id, signal)));
 }
 
-async function writeOwner(to: Claim, transaction: Transaction, owner: string, signal: AbortSignal): Promise<void> {
-  const { key, value } = ownerRecord(owner);
+/** Writes an entry beside the owner, who goes on; its name must be of `requestEntries`, the only ones that an owner looks for. */
+export async function writeBeside(
+  to: Omit<Claim, 'checkpoints'>,
+  name: string,
+  token: string,
+  signal: AbortSignal,
+): Promise<void> {
+  // No lane's: a new owner does not fence it.
+  const transaction = await takeOver(to.cluster, `${to.pipeline}.requests`, signal);
+  await writeRecord(to, transaction, entryRecord(name, token), signal);
+}
+
+async function writeRecord(
+  to: Pick<Claim, 'cluster' | 'topic' | 'leader'>,
+  transaction: Transaction,
+  { key, value }: CheckpointRecord,
+  signal: AbortSignal,
+): Promise<void> {
   const bytes = Buffer.from(key + (value ?? ''));
   const writer = new BatchWriter();
-  writer.append(bytes, 0, key.length, key.length, bytes.length, null);
+  const keyEnd = Buffer.byteLength(key);
+  writer.append(bytes, 0, keyEnd, keyEnd, bytes.length, null);
   const partition = { topic: to.topic, partition: 0 };
   await transaction.include([partition], signal);
   const records = writer.finish(transaction, transaction.sequence(`${to.topic}/0`, 1), Date.now());

@@ -10,7 +10,7 @@ import type { OpenedRegistry } from '../../codec/kafka/open-registry.ts';
 import { createTopic, defaultReplication } from '../../codec/kafka/topics.ts';
 import { CheckpointLog, type CheckpointRecord } from './checkpoints.ts';
 import { LaneEncoder } from './lane-encoder.ts';
-import { claim, fenced, isOwner, openLane, type Claim } from './ownership.ts';
+import { claim, fenced, isOwner, openLane, writeBeside, type Claim } from './ownership.ts';
 import { PublishedTables } from './published-tables.ts';
 import { Publisher, type Destination } from './publisher.ts';
 import type { Transaction } from './transaction.ts';
@@ -60,8 +60,8 @@ export class KafkaTarget implements Target {
 
   async load(prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
     return await this.#guarded('cannot read the checkpoints', signal, async () => {
-      if (this.#owning === null) await this.#log.catchUp(this.#parts.cluster, signal);
-      else await this.#owning;
+      await this.#owning;
+      await this.#log.catchUp(this.#parts.cluster, signal);
       return this.#log.entries(prefix);
     });
   }
@@ -92,6 +92,16 @@ export class KafkaTarget implements Target {
       await publisher.settle(signal);
       await transaction.end('commit', signal);
       this.#log.moved(records);
+    });
+  }
+
+  /** Does not make this process the owner. */
+  async note(name: string, token: string, signal: AbortSignal): Promise<void> {
+    const { cluster, pipeline } = this.#parts;
+    const topic = checkpointTopic(pipeline);
+    await this.#guarded('cannot write a request', signal, async () => {
+      const [place] = await cluster.topics([topic], signal);
+      await writeBeside({ cluster, pipeline, topic, leader: place?.leaders[0] ?? -1 }, name, token, signal);
     });
   }
 

@@ -25,6 +25,7 @@ export interface SourceRun {
   readonly marker?: string | null;
   readonly partsAtOnce?: boolean;
   readonly schemaChanges?: SchemaPolicies;
+  readonly added?: Set<string>;
   readonly before?: (lane: Pick<Lane, 'name' | 'kind'>, batch: Batch) => Promise<void> | void;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
@@ -34,8 +35,9 @@ export interface SourceRun {
 export async function runSource(run: SourceRun): Promise<Progress> {
   const { url, tables, server, pipeline = 'test', until = 'caught-up', progress = new Progress() } = run;
   const copy = { readers: run.readers ?? 2, marker: run.marker ?? null };
-  const { schemaChanges = {} } = run;
-  const source = new MysqlSource({ pipeline, target: 'memory', url, progress, tables, until, copy, schemaChanges });
+  const { schemaChanges = {}, added = new Set<string>() } = run;
+  const asked = { tables, added, until, copy, schemaChanges };
+  const source = new MysqlSource({ pipeline, target: 'memory', url, progress, ...asked });
   const target = new MemoryTarget({
     server,
     pipeline,

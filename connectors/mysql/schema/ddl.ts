@@ -12,6 +12,12 @@ export function originOf({ database, table }: NamedTable): string {
   return `${database}.${table}`;
 }
 
+/** The table that `database.table` names at the source. */
+export function namedOf(origin: string): NamedTable {
+  const dot = origin.indexOf('.');
+  return { database: origin.slice(0, dot), table: origin.slice(dot + 1) };
+}
+
 /** A statement and the session's database. */
 export interface Query {
   readonly database: string;

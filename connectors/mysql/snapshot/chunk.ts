@@ -20,6 +20,8 @@ export class Chunk {
   readonly #columns: readonly PackedColumn[];
   readonly #room = new FieldRoom();
   #untaken = 0;
+  #begunMs = 0;
+  #first: { readonly ms: number; readonly rows: number } | null = null;
 
   constructor(table: TableSchema) {
     this.table = table;
@@ -44,6 +46,21 @@ export class Chunk {
     this.#untaken += bytesPerRow + cursor.end - start;
     this.last = new PackedRow(this.#columns, cursor.bytes, fields, first, place);
     return this.last;
+  }
+
+  /** Its statement goes to the server. */
+  begin(): void {
+    this.#begunMs = performance.now();
+  }
+
+  /** Rows have come, or the end. */
+  arrived(): void {
+    this.#first ??= { ms: performance.now() - this.#begunMs, rows: this.rows };
+  }
+
+  /** How long the first rows took, and how many came with them. */
+  get first(): { readonly ms: number; readonly rows: number } {
+    return this.#first ?? { ms: 0, rows: 0 };
   }
 
   /** Bytes in memory since it was last asked. */

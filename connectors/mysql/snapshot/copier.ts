@@ -12,8 +12,10 @@ import { LowPositions, type LowPositionsOptions } from './low-positions.ts';
 import { Chunk } from './chunk.ts';
 import { readMostShown } from './most-shown.ts';
 import { ending, nullIfGone, part, partBytes, type Pending } from './handing-on.ts';
+import type { Paused } from './paused.ts';
 import { SmallTables } from './small-tables.ts';
-import { chunkStatement, formatRange, keyLiterals, planRanges, rangeEntry, type Range } from './ranges.ts';
+import type { Throttle } from './throttle.ts';
+import { chunkStatement, formatRange, keyLiterals, planRanges, rangeEntry, wholeTable, type Range } from './ranges.ts';
 import type { TableCopy } from './table-copy.ts';
 
 export interface CopierOptions extends LowPositionsOptions {
@@ -22,6 +24,10 @@ export interface CopierOptions extends LowPositionsOptions {
   readonly readers: number;
   /** Those that change rows of captured tables. Default: none. */
   readonly foreignKeys?: () => readonly ForeignKey[];
+  /** Tables of which no further chunk is begun for now. Default: none. */
+  readonly paused?: Paused;
+  /** Default: nothing holds the copy back. */
+  readonly throttle?: Throttle;
   readonly connect: (signal: AbortSignal) => Promise<TextConnection>;
 }
 
@@ -47,7 +53,7 @@ export class Copier {
     this.#small = new SmallTables({
       ...options,
       lows: this.#lows,
-      isApart: (copy) => this.#isAtOnce(copy) || this.#waits(copy),
+      isApart: (copy) => this.#isAtOnce(copy) || this.#waits(copy) || this.#isPaused(copy),
       moved: () => this.moved.notify(),
     });
   }
@@ -89,8 +95,12 @@ export class Copier {
     signal: AbortSignal,
   ): AsyncGenerator<Batch, { copy: TableCopy; range: Range } | null> {
     for (;;) {
-      if (this.#options.tables.size === 0) return null;
+      if (this.#options.tables.size === 0) {
+        this.#options.throttle?.rest();
+        return null;
+      }
       for (const copy of this.#options.tables.values()) {
+        if (this.#isPaused(copy)) continue;
         if (copy.ranges === null && !copy.paused && copy.taken.size === 0 && !this.#waits(copy))
           yield* this.#plan(connection, copy, pending, signal);
         const range = copy.free();
@@ -102,6 +112,10 @@ export class Copier {
       }
       await this.moved.wait(signal);
     }
+  }
+
+  #isPaused({ schema }: TableCopy): boolean {
+    return this.#options.paused?.has(schema.origin) === true;
   }
 
   #waits({ schema }: TableCopy): boolean {
@@ -124,7 +138,8 @@ export class Copier {
     const rows = this.#options.progress.table(origin).estimatedRows ?? 0;
     copy.taken.add(planning);
     const parts = rows < smallTableRows || this.#isAtOnce(copy) ? 1 : this.#options.readers * rangesPerReader;
-    const ranges = await planRanges(connection, schema, parts, signal).catch(nullIfGone);
+    const cut = copy.where === null ? planRanges(connection, schema, parts, signal) : Promise.resolve([wholeTable]);
+    const ranges = withEstimate(await cut.catch(nullIfGone), copy.where === null ? rows : 0);
     if (ranges === null) await sleep(200, signal);
     if (ranges === null && copy.epoch === epoch) copy.taken.delete(planning);
     if (ranges === null) return;
@@ -150,9 +165,15 @@ export class Copier {
     signal: AbortSignal,
   ): AsyncGenerator<Batch, boolean> {
     const { epoch } = copy;
+    const { throttle } = this.#options;
+    const most = throttle?.chunk ?? { rows: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY };
+    const [mostRows, targetBytes] = [most.rows, Math.min(chunkTargetBytes, most.bytes)];
     let range = start;
-    let limit = this.#isAtOnce(copy) ? Number.MAX_SAFE_INTEGER : firstChunkRows;
-    while (!range.done && !copy.paused && copy.epoch === epoch) {
+    let limit = this.#isAtOnce(copy) ? Number.MAX_SAFE_INTEGER : Math.min(firstChunkRows, mostRows);
+    const mayGoOn = (): boolean => !copy.paused && !this.#isPaused(copy) && copy.epoch === epoch;
+    while (!range.done && mayGoOn()) {
+      await throttle?.admit(signal);
+      if (!mayGoOn()) break;
       const chunk = new Chunk(copy.schema);
       const low = await this.#lows.take(connection, [copy], signal);
       if (low === null) return false;
@@ -167,12 +188,14 @@ export class Copier {
         return false;
       }
       range = chunk.after ?? range;
+      const { rows, bytes, first } = chunk;
+      throttle?.spent({ origin: copy.schema.origin, rows, bytes, first });
       const scale = Math.min(
         chunkTargetMs / Math.max(1, performance.now() - begun),
-        chunkTargetBytes / Math.max(1, chunk.bytes),
+        targetBytes / Math.max(1, chunk.bytes),
         2,
       );
-      limit = Math.max(100, Math.round(limit * scale));
+      limit = Math.min(mostRows, Math.max(100, Math.round(limit * scale)));
     }
     return range.done;
   }
@@ -188,7 +211,10 @@ export class Copier {
     const opened = wipes ? await readMostShown(connection, server, signal) : null;
     const other = keyless ? null : await (wipes ? differenceInShape : beginInShape)(connection, schema, signal);
     if (other !== null) throw await this.#outrun(connection, copy, other, signal);
-    await connection.start(chunkStatement(schema, range, chunk.select, limit), signal);
+    // What is emptied must be read as a whole.
+    const condition = wipes ? null : (copy.where?.sql ?? null);
+    chunk.begin();
+    await connection.start(chunkStatement(schema, range, chunk.select, limit, condition), signal);
     const at = momentAt(low.place);
     // It must not be handed on before the server has let us see a row: a statement that fails leaves no part behind.
     let changes: Change[] = wipes ? [{ kind: 'truncate', table: schema, at }] : [];
@@ -198,6 +224,7 @@ export class Copier {
         partBytes,
         signal,
       );
+      chunk.arrived();
       if (!more && changes.length === 0) break;
       yield part(changes, chunk.takeBytes());
       changes = [];
@@ -231,6 +258,10 @@ export class Copier {
     }
     return new LockstepError('SOURCE_SCHEMA', `${copy.schema.origin} has another shape than is known: ${difference}`);
   }
+}
+
+function withEstimate(ranges: readonly Range[] | null, rows: number): Range[] | null {
+  return ranges?.map((range) => (range.index === 0 && rows > 0 ? { ...range, estimate: rows } : range)) ?? null;
 }
 
 interface ChunkWork {

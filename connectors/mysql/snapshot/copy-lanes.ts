@@ -17,6 +17,8 @@ export async function* copyLanes(
 ): AsyncGenerator<Lane> {
   const free = Array.from({ length: readers }, (_, index) => index);
   while (!done()) {
+    // A lane that cannot begin any more is free at once.
+    signal.throwIfAborted();
     const index = copies.size > 0 ? free.shift() : undefined;
     if (index === undefined) {
       await copier.moved.wait(signal);

@@ -22,9 +22,20 @@ export interface Range {
   /** The same by GTIDs, as a position's token: what another server must have done to go on with the copy. */
   readonly shown?: string;
   readonly rows: number;
+  /** The source's estimate of the table's rows when it was cut; in the first range alone. */
+  readonly estimate: number | null;
 }
 
-export const wholeTable: Range = { index: 0, from: null, to: null, at: null, done: false, high: null, rows: 0 };
+export const wholeTable: Range = {
+  index: 0,
+  from: null,
+  to: null,
+  at: null,
+  done: false,
+  high: null,
+  rows: 0,
+  estimate: null,
+};
 
 /** Cuts a table into at most `parts` ranges of equal width where its first key column is an integer, else into one. */
 export async function planRanges(
@@ -56,10 +67,16 @@ export async function planRanges(
 }
 
 /** The statement that reads the range's next chunk in key order. */
-export function chunkStatement(table: TableSchema, range: Range, select: string, limit: number): string {
+export function chunkStatement(
+  table: TableSchema,
+  range: Range,
+  select: string,
+  limit: number,
+  condition: string | null = null,
+): string {
   const keys = table.key.map((i) => keyColumn(table.columns[i]));
   const [first = ''] = keys;
-  const conditions: string[] = [];
+  const conditions: string[] = condition === null ? [] : [condition];
   if (range.at !== null) conditions.push(after(keys, range.at));
   else if (range.from !== null) conditions.push(`${first} >= ${range.from}`);
   if (range.to !== null) conditions.push(`${first} < ${range.to}`);
@@ -140,7 +157,7 @@ export function formatRange(range: Range): string {
 export function parseRange(index: number, token: string): Range {
   const stored = JSON.parse(token) as Record<string, unknown>;
   const text = (name: string): string | null => (typeof stored[name] === 'string' ? stored[name] : null);
-  const { at, high, rows, shown } = stored;
+  const { at, high, rows, shown, estimate } = stored;
   return {
     index,
     from: text('from'),
@@ -149,6 +166,7 @@ export function parseRange(index: number, token: string): Range {
     done: stored['done'] === true,
     high: typeof high === 'object' && high !== null ? parsePlace(high as Record<string, unknown>, token) : null,
     rows: typeof rows === 'number' ? rows : 0,
+    estimate: typeof estimate === 'number' ? estimate : null,
     ...(typeof shown === 'string' ? { shown } : {}),
   };
 }

@@ -10,14 +10,16 @@ import type { LowPositions } from './low-positions.ts';
 import { readMostShown, type MostShown } from './most-shown.ts';
 import { chunkStatement, formatRange, keyLiterals, rangeEntry, wholeTable, type Range } from './ranges.ts';
 import type { TableCopy } from './table-copy.ts';
+import type { Throttle } from './throttle.ts';
 
 export interface SmallTablesOptions {
   readonly tables: ReadonlyMap<string, TableCopy>;
   readonly progress: Progress;
   readonly server: Server;
   readonly lows: LowPositions;
-  /** Whether a table is one that is read at one moment, or one whose copy must not begin yet. */
+  /** Whether a table is one that is read at one moment, or one whose copy must not begin yet or go on. */
   readonly isApart: (copy: TableCopy) => boolean;
+  readonly throttle?: Throttle;
   /** To be called when a table's copy has moved on. */
   readonly moved: () => void;
 }
@@ -49,15 +51,17 @@ export class SmallTables {
     const chosen = this.#choose();
     if (chosen.length < 2) return false;
     yield* this.#plan(chosen, pending);
-    const copies = chosen.filter((copy) => isWhole(copy) && copy.taken.size === 0 && !copy.paused);
+    const { lows, moved, throttle, isApart } = this.#options;
+    await throttle?.admit(signal);
+    const copies = chosen.filter((copy) => isWhole(copy) && copy.taken.size === 0 && !copy.paused && !isApart(copy));
     for (const { taken } of copies) taken.add(wholeTable.index);
     const epochs = copies.map(({ epoch }) => epoch);
     try {
-      const low = copies.length === 0 ? null : await this.#options.lows.take(connection, copies, signal);
+      const low = copies.length === 0 ? null : await lows.take(connection, copies, signal);
       if (low !== null) yield* this.#read(connection, copies, low, pending, signal);
     } finally {
       copies.forEach((copy, i) => copy.epoch === epochs[i] && copy.taken.delete(wholeTable.index));
-      this.#options.moved();
+      moved();
     }
     return true;
   }
@@ -66,7 +70,7 @@ export class SmallTables {
     const { tables, progress, isApart } = this.#options;
     const chosen: TableCopy[] = [];
     for (const copy of tables.values()) {
-      if (copy.paused || copy.taken.size > 0 || this.#alone.has(copy)) continue;
+      if (copy.paused || copy.taken.size > 0 || copy.where !== null || this.#alone.has(copy)) continue;
       if (copy.ranges !== null && !isWhole(copy)) continue;
       if ((progress.table(copy.schema.origin).estimatedRows ?? 0) > smallRows || isApart(copy)) continue;
       chosen.push(copy);
@@ -83,15 +87,23 @@ export class SmallTables {
       copy.taken.add(planning);
       copy.inFlight += 1;
     }
-    const set = new Map(fresh.map(({ schema }) => [rangeEntry(schema.origin, 0), formatRange(wholeTable)]));
+    const planned = fresh.map((copy) => ({ copy, range: this.#range(copy) }));
+    const set = new Map(
+      planned.map(({ copy: { schema }, range }) => [rangeEntry(schema.origin, range.index), formatRange(range)]),
+    );
     yield ending(pending, set, () => {
-      for (const copy of fresh) {
+      for (const { copy, range } of planned) {
         copy.inFlight -= 1;
         copy.taken.delete(planning);
-        copy.ranges = [wholeTable];
+        copy.ranges = [range];
       }
       this.#options.moved();
     });
+  }
+
+  #range({ schema }: TableCopy): Range {
+    const rows = this.#options.progress.table(schema.origin).estimatedRows ?? 0;
+    return { ...wholeTable, estimate: rows > 0 ? rows : null };
   }
 
   async *#read(
@@ -114,7 +126,7 @@ export class SmallTables {
         return;
       }
       yield rest;
-      const done = found.map(({ copy, chunk }) => ({ copy, range: rangeBehind(chunk, most) }));
+      const done = found.map(({ copy, chunk, limit }) => ({ copy, range: rangeBehind(copy, chunk, limit, most) }));
       const set = new Map(
         done.map(({ copy: { schema }, range }) => [rangeEntry(schema.origin, range.index), formatRange(range)]),
       );
@@ -149,16 +161,20 @@ export class SmallTables {
     found: Found[],
     signal: AbortSignal,
   ): AsyncGenerator<Batch, Batch> {
+    const { throttle } = this.#options;
     const begun = performance.now();
     const at = momentAt(low.place);
+    let left = throttle?.chunk ?? { rows: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY };
     let changes: Change[] = [];
     let bytes = 0;
     for (const copy of copies) {
-      if (performance.now() - begun > targetMs) break;
+      if (performance.now() - begun > targetMs || left.rows < 1 || left.bytes < 1) break;
       const { schema } = copy;
       const chunk = new Chunk(schema);
       this.#options.progress.table(schema.origin).state = 'copying';
-      const select = chunkStatement(schema, wholeTable, chunk.select, mostRows);
+      const limit = Math.min(mostRows, left.rows);
+      const select = chunkStatement(schema, wholeTable, chunk.select, limit, null);
+      chunk.begin();
       // A statement that fails leaves no row behind.
       const started = await connection.start(select, signal).catch(nullIfGone);
       if (started === null) {
@@ -171,12 +187,16 @@ export class SmallTables {
           Math.max(1, partBytes - bytes),
           signal,
         );
+        chunk.arrived();
         bytes += chunk.takeBytes();
         if (bytes < partBytes) continue;
         yield part(changes, bytes);
         [changes, bytes] = [[], 0];
       }
-      found.push({ copy, chunk });
+      const { rows, bytes: read, first } = chunk;
+      throttle?.spent({ origin: schema.origin, rows, bytes: read, first });
+      left = { rows: left.rows - rows, bytes: left.bytes - read };
+      found.push({ copy, chunk, limit });
     }
     return part(changes, bytes);
   }
@@ -186,6 +206,8 @@ export class SmallTables {
 interface Found {
   readonly copy: TableCopy;
   readonly chunk: Chunk;
+  /** How many rows it was asked for. */
+  readonly limit: number;
 }
 
 /** Whether it is to be read as a whole, and nothing of it has been. */
@@ -201,7 +223,7 @@ function isWhole({ ranges }: TableCopy): boolean {
   );
 }
 
-function rangeBehind(chunk: Chunk, most: MostShown): Range {
+function rangeBehind({ ranges }: TableCopy, chunk: Chunk, limit: number, most: MostShown): Range {
   const at = chunk.last === null ? null : keyLiterals(chunk.table, chunk.last);
-  return { ...wholeTable, ...most, at, done: chunk.rows < mostRows, rows: chunk.rows };
+  return { ...(ranges?.[0] ?? wholeTable), ...most, at, done: chunk.rows < limit, rows: chunk.rows };
 }

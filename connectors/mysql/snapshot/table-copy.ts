@@ -2,6 +2,7 @@ import type { TableSchema } from '../../../core/table.ts';
 import type { Piece } from '../binlog/reader.ts';
 import { comparePlaces, type Place, type Position } from '../position/position.ts';
 import { lists, listsAll } from './gate.ts';
+import type { RowCondition } from './condition.ts';
 import { laterPlace, type Range } from './ranges.ts';
 
 /** What becomes of a change of a table in copy. */
@@ -10,6 +11,8 @@ export type Fate = 'apply' | 'drop' | 'again';
 /** The copy of one table: its ranges, who reads them, and when it will be consistent. */
 export class TableCopy {
   schema: TableSchema;
+  /** The rows that are copied again while the others stay; null for all. */
+  where: RowCondition | null;
   /** Null until a reader has cut the table. */
   ranges: Range[] | null;
   /** Chunks read or being read that are not durable yet. */
@@ -29,8 +32,9 @@ export class TableCopy {
   /** True when an earlier run may have written rows, also of a chunk that it did not finish, at positions not known any more. */
   #restored: boolean;
 
-  constructor(schema: TableSchema, ranges: Range[] | null) {
+  constructor(schema: TableSchema, ranges: Range[] | null, where: RowCondition | null = null) {
     this.schema = schema;
+    this.where = where;
     // Where the copy of a table without a key was read is not stored: an interrupted one is made again.
     this.ranges = schema.key.length === 0 ? null : ranges;
     this.#restored = this.ranges !== null;
@@ -39,15 +43,17 @@ export class TableCopy {
   /** What an earlier run copied does not count: the table is emptied and read anew, in one go. */
   forget(): void {
     this.ranges = null;
+    this.where = null;
     this.#restored = false;
   }
 
   /**
    * True when every chunk, read or still to come, shows the transaction: its changes need not be applied again (rule 3). Before the
-   * first chunk this is so only for what is being handed on now, which that chunk's low position must then list.
+   * first chunk this is so only for what is being handed on now, which that chunk's low position must then list. Never where only some rows are
+   * copied: others, and those that leave, are in no chunk.
    */
   holds(piece: Pick<Piece, 'id' | 'at'>): boolean {
-    return !this.#restored && (this.firstLow === null || lists(this.firstLow, piece));
+    return this.where === null && !this.#restored && (this.firstLow === null || lists(this.firstLow, piece));
   }
 
   /** False for a low position that was read before the first chunk's and taken up after it: that chunk would lack what is held. */
@@ -95,6 +101,7 @@ export class TableCopy {
 
   restart(schema: TableSchema): void {
     this.schema = schema;
+    this.where = null;
     this.ranges = null;
     this.between = null;
     this.firstLow = null;

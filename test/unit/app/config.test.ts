@@ -29,7 +29,13 @@ describe('a configuration', () => {
       source: {
         url: 'mysql://repl@db1:3306',
         tables: ['shop.*'],
-        copy: { readers: 2, marker: null },
+        copy: {
+          readers: 2,
+          marker: null,
+          rowsPerSecond: null,
+          bytesPerSecond: null,
+          backOff: { threadsRunning: 50, replicaLag: 30, replicas: [], latency: 8 },
+        },
         schemaChanges: Object.fromEntries(Object.keys(schemaPolicies).map((kind) => [kind, 'evolve'])),
       },
       via: null,

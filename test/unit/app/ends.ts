@@ -80,6 +80,8 @@ export function runOf(
       check: async () => await Promise.resolve([]),
       describe: async () => await Promise.resolve([]),
       checkTakeover: async () => await Promise.resolve([]),
+      consider: () => Promise.resolve({ notes: [], needed: false, tells: null }),
+      refusal: () => Promise.resolve(null),
       foresee: async () => await Promise.resolve({ changes: [], notes: [] }),
     },
     target: {

@@ -6,6 +6,7 @@ import type { Position } from '../../../../connectors/mysql/position/position.ts
 import { Collations } from '../../../../connectors/mysql/schema/collations.ts';
 import { Copier } from '../../../../connectors/mysql/snapshot/copier.ts';
 import { Gate } from '../../../../connectors/mysql/snapshot/gate.ts';
+import { Requests } from '../../../../connectors/mysql/requests.ts';
 import { Stream } from '../../../../connectors/mysql/stream.ts';
 import { tableEntry, Tables } from '../../../../connectors/mysql/tables.ts';
 import type { Batch } from '../../../../core/contracts.ts';
@@ -59,6 +60,10 @@ async function follow(
       tables,
       foreignKeys: new ForeignKeys(tables, []),
       copier: idleCopier(shared, () => stream),
+      paused: new Set(),
+      requests: new Requests({ load: () => Promise.resolve(new Map()) }, new Map(), () => undefined),
+      throttle: null,
+      capture: () => undefined,
       first: null,
       firstChanges: [],
       newcomers: [],

@@ -53,7 +53,16 @@ const position = (number: number): Position => ({
   by: 'place',
   place: { file: 'binlog.000001', offset: number * 10, server: 'u' },
 });
-const wholeTable: Range = { index: 0, from: null, to: null, at: null, done: false, high: null, rows: 0 };
+const wholeTable: Range = {
+  index: 0,
+  from: null,
+  to: null,
+  at: null,
+  done: false,
+  high: null,
+  rows: 0,
+  estimate: null,
+};
 
 type State = ReadonlyMap<TableSchema, readonly Values[]>;
 interface Reading {

@@ -8,7 +8,7 @@ import {
 } from '../../../../../connectors/mysql/snapshot/ranges.ts';
 import { column, int, table, text } from '../../../../contract/changes.ts';
 
-const whole: Range = { index: 0, from: null, to: null, at: null, done: false, high: null, rows: 0 };
+const whole: Range = { index: 0, from: null, to: null, at: null, done: false, high: null, rows: 0, estimate: null };
 const labels = { kind: 'enum', labels: ['x', 'y'] } as const;
 const one = table('t', [column('id', int), column('v', text)], ['id']);
 const three = table('t', [column('a', text), column('b', int), column('e', labels)], ['a', 'b', 'e']);

@@ -365,7 +365,7 @@ class Simulation {
 
 function rangeOf(index: number): Range {
   const [from, to] = [String(index * width), String((index + 1) * width)];
-  return { index, from, to, at: null, done: false, high: null, rows: 0 };
+  return { index, from, to, at: null, done: false, high: null, rows: 0, estimate: null };
 }
 
 function applyAll(rows: Rows, batch: Handed): void {

@@ -22,6 +22,7 @@ const range = (index: number, more: Partial<Range> = {}): Range => ({
   done: false,
   high: null,
   rows: 0,
+  estimate: null,
   ...more,
 });
 const keyed = table('t', [column('id', int)], ['id']);
