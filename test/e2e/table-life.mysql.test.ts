@@ -96,8 +96,9 @@ describe('tables of a running pipeline', () => {
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
     const answers = (JSON.parse(stdout) as { targets: readonly { outcome: string }[] }).targets;
     expect(answers.length).toBe(targets);
-    if (running === null) expect(answers.map(({ outcome }) => outcome)).toEqual(answers.map(() => 'asked'));
-    else await soon(async () => (await Promise.all(entries.map(isIdle))).every(Boolean));
+    // Whoever runs may need longer than the command waits for it.
+    expect(answers.every(({ outcome }) => outcome === 'asked' || (running !== null && outcome === 'done'))).toBe(true);
+    if (running !== null) await soon(async () => (await Promise.all(entries.map(isIdle))).every(Boolean));
   }
 
   const isIdle = async (target: Entries): Promise<boolean> =>
