@@ -53,9 +53,13 @@ export function configFile(text: string): string {
   return file;
 }
 
-/** Waits until a condition holds; fails after 30 s with what is said then. */
-export async function until(condition: () => boolean | Promise<boolean>, otherwise: () => string): Promise<void> {
-  const deadline = Date.now() + 30_000;
+/** Waits until a condition holds; fails after 30 s, or as long as is said, with what is said then. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  otherwise: () => string,
+  withinMs = 30_000,
+): Promise<void> {
+  const deadline = Date.now() + withinMs;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(otherwise());
     await new Promise((resolve) => setTimeout(resolve, 50));
