@@ -1,4 +1,4 @@
-import type { ClientSession } from 'mongodb';
+import type { ClientSession, Collection } from 'mongodb';
 import type { Batch, Cascade, Checkpoint, Lane } from '../../core/contracts.ts';
 import { Counts } from '../../core/counts.ts';
 import type { HeldDraft } from '../../core/held-keys.ts';
@@ -12,7 +12,7 @@ import { isDuplicateKey } from './errors.ts';
 import { type Step, stepsOf } from './fold.ts';
 import type { HeldLetters } from './held-letters.ts';
 import { type RefusedWrite, RowsRefused } from './refused.ts';
-import { applySchemaChange, stepName, truncate } from './schema.ts';
+import { applySchemaChange, stepName, truncate, truncateSome } from './schema.ts';
 import { inTransaction } from './transaction.ts';
 import { type Expect, hasInserts, writeCascade, writeInside, writeOutside } from './writes.ts';
 
@@ -44,7 +44,7 @@ export interface Writing {
  * small batch is one transaction together with its checkpoint; a large one, and parts without a checkpoint, are several, and the checkpoint comes
  * with the last (G1; in between readers see a part of a large source transaction). On a standalone server the lane is claimed, the
  * rows are written, then the checkpoint: a process that was overtaken between its claim and its rows can overwrite newer rows.
- * Truncates and schema changes are no part of transactions: each is noted in the lane once it is done, so that a batch that comes again
+ * Truncates, which can be too large for one, and schema changes are no part of the batch's transactions: each is noted in the lane once it is done, so that a batch that comes again
  * goes on behind it.
  */
 export class BatchWriter {
@@ -148,11 +148,29 @@ export class BatchWriter {
         continue;
       }
       await this.#checkpoints.claim(this.#lane);
-      if (step.kind === 'truncate') await truncate(this.#destination(step.change.table).collection);
+      if (step.kind === 'truncate') await this.#truncate(this.#destination(step.change.table).collection);
       else await applySchemaChange(this.#connection, step.change);
       await this.#checkpoints.claim(this.#lane, stepName(step));
     }
     return null;
+  }
+
+  /**
+   * In transactions that prove that the lane is ours, and that see the documents of their beginning only: what a process that was killed still has
+   * running must not delete what its successor writes.
+   */
+  async #truncate(collection: Collection): Promise<void> {
+    const { transactions, client } = this.#connection;
+    if (!transactions) return await truncate(collection);
+    for (;;) {
+      let deleted = 0;
+      const some = async (session: ClientSession): Promise<void> => {
+        await this.#checkpoints.verify(this.#lane, session);
+        deleted = await truncateSome(collection, session);
+      };
+      await inTransaction(client, some, this.#signal);
+      if (deleted === 0) return;
+    }
   }
 
   async #writeChunks(chunks: readonly Chunk[]): Promise<void> {

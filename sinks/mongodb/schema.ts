@@ -1,4 +1,4 @@
-import type { Collection, Db, Document } from 'mongodb';
+import type { ClientSession, Collection, Db, Document } from 'mongodb';
 import { LockstepError } from '../../core/errors.ts';
 import type { Column, TableSchema } from '../../core/table.ts';
 import { type Connection, durable } from './connect.ts';
@@ -47,6 +47,19 @@ export async function createCollections(db: Db, names: readonly string[], signal
 
 export async function truncate(collection: Collection): Promise<void> {
   await collection.deleteMany({});
+}
+
+/** Documents that one transaction deletes: few enough for their `_id`s to be one command. */
+const deletedAtOnce = 2_000;
+
+/** Deletes some of the documents that the transaction sees, and gives how many; 0 when there are none. */
+export async function truncateSome(collection: Collection, session: ClientSession): Promise<number> {
+  const some = await collection
+    .find({}, { session, projection: { _id: 1 } })
+    .limit(deletedAtOnce)
+    .toArray();
+  if (some.length > 0) await collection.deleteMany({ _id: { $in: some.map(({ _id }) => _id) } }, { session });
+  return some.length;
 }
 
 /**

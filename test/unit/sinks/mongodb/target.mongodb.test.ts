@@ -264,3 +264,22 @@ function many(t: TableSchema, count: number): Change[] {
 async function values(t: TableSchema): Promise<string[]> {
   return (await beside.documents(t)).map((document) => `${String(document['id'])} ${String(document['v'])}`);
 }
+
+describe('a truncate', () => {
+  it('of a process that another one has overtaken deletes nothing that the other one writes (G8)', async () => {
+    const t = simple('id');
+    const options = beside.options();
+    const rows = (from: number, count: number): Change[] =>
+      Array.from({ length: count }, (_, i) => insert(t, [from + i, 'row']));
+    const slow = await beside.open(options, t);
+    await apply(slow, rows(0, 40_000), '1');
+    const successor = await beside.open(options, t);
+    const truncating = apply(slow, [truncate(t)], '2');
+    truncating.catch(() => undefined);
+    while ((await beside.client.db('shop').collection(t.name).countDocuments({})) === 40_000);
+    await successor.load('', never);
+    await apply(successor, rows(50_000, 20), '2');
+    await expect(truncating).rejects.toEqual(moved);
+    expect((await beside.documents(t)).filter(({ id }) => Number(id) >= 50_000)).toHaveLength(20);
+  });
+});
