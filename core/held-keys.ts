@@ -80,30 +80,38 @@ export class HeldDraft {
     return this.#held.limit > 0;
   }
 
+  /** Whether any change may have to wait. Where not, none need be asked about. */
+  get holds(): boolean {
+    return this.#held.tables.size > 0 || this.#own.size > 0;
+  }
+
   /**
    * The changes that may be applied now; those of held keys wait from here on, and so do those of keys that are known to be `refused` (see
    * `keyName`). Errors: TARGET_DEAD_LETTERS.
    */
   sift(changes: readonly Change[], refused: ReadonlyMap<string, LockstepError> = noneRefused): readonly Change[] {
-    if (this.#held.tables.size === 0 && this.#own.size === 0 && refused.size === 0) return changes;
-    return changes.filter((change) => {
-      if (!isRowChange(change)) {
-        this.#whole(change);
-        return true;
-      }
-      const { origin } = change.table;
-      if (this.#letters(origin) === 0 && refused.size === 0) return true;
-      const keys = keysOfChange(change);
-      if (!keys.some((key) => this.#holds(origin, key))) {
-        const error = keys.map((key) => refused.get(keyName(origin, key))).find((found) => found !== undefined);
-        if (error === undefined) return true;
-        this.refuse(change, error);
-        return false;
-      }
-      const reason = 'an earlier change of the same key waits';
-      this.#add({ origin, keys, state: 'waiting', code: 'WAITING', reason, change }, null);
+    if (!this.holds && refused.size === 0) return changes;
+    return changes.filter((change) => this.admits(change, refused));
+  }
+
+  /** Whether a change may be applied now, as `sift` has it; changes must come in order. Errors: TARGET_DEAD_LETTERS. */
+  admits(change: Change, refused: ReadonlyMap<string, LockstepError> = noneRefused): boolean {
+    if (!isRowChange(change)) {
+      this.#whole(change);
+      return true;
+    }
+    const { origin } = change.table;
+    if (this.#letters(origin) === 0 && refused.size === 0) return true;
+    const keys = keysOfChange(change);
+    if (!keys.some((key) => this.#holds(origin, key))) {
+      const error = keys.map((key) => refused.get(keyName(origin, key))).find((found) => found !== undefined);
+      if (error === undefined) return true;
+      this.refuse(change, error);
       return false;
-    });
+    }
+    const reason = 'an earlier change of the same key waits';
+    this.#add({ origin, keys, state: 'waiting', code: 'WAITING', reason, change }, null);
+    return false;
   }
 
   /** Sets a change aside that the target refused. Errors: TARGET_DEAD_LETTERS when that is one too many. */
