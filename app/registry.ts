@@ -108,7 +108,8 @@ export function targetEnd(config: Config, aim: Aim): TargetEnd {
 
 /** The topics of the pipeline, to publish to. `schemas` is the built-in registry that the process shares, if it does. */
 export function kafkaTargetEnd(config: Config, aim: Aim, schemas: SharedRegistry | null): TargetEnd {
-  const options = { pipeline: config.name, metadata: '', ...aim, ...brokersOf(config) };
+  const deadLetterLimit = config.via?.deadLetters.limit ?? 0;
+  const options = { pipeline: config.name, metadata: '', deadLetterLimit, ...aim, ...brokersOf(config) };
   const open: TargetEnd['open'] = async () =>
     await (await kafkaTarget()).open({ ...options, registry: await shared(options, schemas) });
   return { ...targetOf(kafkaLabel(config), kafkaTarget, options), open };

@@ -59,7 +59,7 @@ export async function rejects(action: RejectAction, file: string, options: Rejec
 }
 
 function chosen(config: Config, target: string | null): readonly PipelineRun[] {
-  const runs = pipelineRuns(config, null).filter(({ role }) => role !== 'publish');
+  const runs = pipelineRuns(config, null);
   const names = runs.map(({ name }) => name);
   if (target === null || names.includes(target)) return runs.filter(({ name }) => target === null || name === target);
   const near = nearest(target, names);

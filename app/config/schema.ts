@@ -120,6 +120,20 @@ const source = z
   })
   .describe('The database that changes come from.');
 
+const deadLetters = z
+  .strictObject({
+    limit: z
+      .int()
+      .min(0)
+      .max(100_000)
+      .default(1000)
+      .describe('How many changes may be set aside before the pipeline stops for you; 0: it stops at the first.'),
+  })
+  .prefault({})
+  .describe(
+    'Changes that the target (of `via`: Kafka) refuses, and those that wait behind them: kept there, see `lockstep rejects`.',
+  );
+
 const via = z
   .strictObject({
     kafka: z
@@ -164,6 +178,7 @@ const via = z
       .nullable()
       .default(null)
       .describe('Copies of each partition of a topic that is created; null: 3, or the number of brokers if smaller.'),
+    deadLetters,
   })
   .describe('Kafka between source and targets; leave out to go directly.');
 
@@ -195,20 +210,6 @@ const values = z
   })
   .prefault({})
   .describe('What becomes of values that the target cannot hold. What is changed is counted; key columns never are.');
-
-const deadLetters = z
-  .strictObject({
-    limit: z
-      .int()
-      .min(0)
-      .max(100_000)
-      .default(1000)
-      .describe('How many changes may be set aside before the pipeline stops for you; 0: it stops at the first.'),
-  })
-  .prefault({})
-  .describe(
-    'Changes that the target refuses, and those that wait behind them: kept in the target, see `lockstep rejects`.',
-  );
 
 const http = z
   .strictObject({

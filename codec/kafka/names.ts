@@ -8,6 +8,11 @@ export function checkpointTopic(pipeline: string): string {
   return `${pipeline}.checkpoints`;
 }
 
+/** Dead letters of the publisher: compacted, one partition. */
+export function deadLetterTopic(pipeline: string): string {
+  return `${pipeline}.dead_letters`;
+}
+
 /** What the built-in schema registry knows: compacted, one partition. */
 export function schemaTopic(pipeline: string): string {
   return `${pipeline}.schemas`;

@@ -1,5 +1,5 @@
 import type { Cluster, TopicPlace } from '../../codec/kafka/cluster.ts';
-import { checkpointTopic, schemaTopic } from '../../codec/kafka/names.ts';
+import { checkpointTopic, deadLetterTopic, schemaTopic } from '../../codec/kafka/names.ts';
 
 /** The topics to read, as of the last look: those of tables, by prefix. */
 export class Topology {
@@ -34,7 +34,7 @@ export class Topology {
   }
 
   #isOurs({ topic }: TopicPlace): boolean {
-    const ours = topic.startsWith(`${this.#prefix}.`);
-    return ours && topic !== checkpointTopic(this.#prefix) && topic !== schemaTopic(this.#prefix);
+    const others = [checkpointTopic, deadLetterTopic, schemaTopic].map((topicOf) => topicOf(this.#prefix));
+    return topic.startsWith(`${this.#prefix}.`) && !others.includes(topic);
   }
 }

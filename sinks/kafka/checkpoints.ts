@@ -98,8 +98,8 @@ export function entryRecord(name: string, token: string): CheckpointRecord {
   return { key: `/${name}`, value: JSON.stringify({ token, version: 1 } satisfies Entry) };
 }
 
-/** The record by which a process becomes the owner. */
-export function ownerRecord(owner: string): CheckpointRecord {
+/** The record by which a process becomes the owner; null: nobody is any more. */
+export function ownerRecord(owner: string | null): CheckpointRecord {
   return { key: OWNER_KEY, value: owner };
 }
 

@@ -1,5 +1,6 @@
-import type { Change, Row, RowChange } from '../../core/contracts.ts';
+import type { Change, RowChange } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
+import type { HeldDraft } from '../../core/held-keys.ts';
 import { isSameAt } from '../../core/row.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { isRowChange } from '../../core/transform.ts';
@@ -30,20 +31,62 @@ export class LaneEncoder {
     this.#markerKeyId = markerKeyId;
   }
 
-  /** Resolves when all changes are taken over. Throws KAFKA_MESSAGE for a row that no message can hold. */
-  async publish(changes: readonly Change[], signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when all changes are taken over, but for those that wait or that no message can hold: these are in `letters`. Throws KAFKA_MESSAGE where
+   * none may be set aside, TARGET_DEAD_LETTERS.
+   */
+  async publish(changes: readonly Change[], letters: HeldDraft, signal: AbortSignal): Promise<void> {
     const nowMs = Date.now();
     let table: PublishedTable | undefined;
+    let { holds } = letters;
     for (const change of changes) {
+      if (holds && !letters.admits(change)) continue;
       if (!isRowChange(change)) {
         await this.#barrier(change, nowMs, signal);
         continue;
       }
-      if (table?.table !== change.table) {
-        table = this.#tables.get(change.table) ?? (await this.#tables.open(change.table, signal));
+      if (table?.table !== change.table) table = await this.#table(change.table, signal);
+      let outcome = this.#offer(table, change, nowMs);
+      if (outcome === true) continue;
+      if (outcome !== false) {
+        // What the topic takes may have been raised since.
+        table = await this.#tables.renew(table, signal);
+        outcome = this.#offer(table, change, nowMs);
       }
       const to = table;
-      if (!this.#row(to, change, nowMs)) await this.#afterFlush(() => this.#row(to, change, nowMs), signal);
+      if (outcome === false) await this.#afterFlush(() => this.#row(to, change, nowMs), signal);
+      else if (outcome !== true) {
+        if (!letters.sets) throw outcome;
+        letters.refuse(change, outcome);
+        ({ holds } = letters);
+      }
+    }
+  }
+
+  /** Why one of these changes cannot be published; null where all can. */
+  async refusal(changes: readonly RowChange[], signal: AbortSignal): Promise<LockstepError | null> {
+    const nowMs = Date.now();
+    for (const change of changes) {
+      const table = await this.#table(change.table, signal);
+      try {
+        for (const part of isMove(table.table, change) ? moved(change) : [change]) this.#encode(table, part, nowMs);
+      } catch (error) {
+        return refusalOf(error);
+      }
+    }
+    return null;
+  }
+
+  async #table(table: TableSchema, signal: AbortSignal): Promise<PublishedTable> {
+    return this.#tables.get(table) ?? (await this.#tables.open(table, signal));
+  }
+
+  /** As `#row`, or why no message can hold the row: then nothing of it was taken over. */
+  #offer(to: PublishedTable, change: RowChange, nowMs: number): boolean | LockstepError {
+    try {
+      return this.#row(to, change, nowMs);
+    } catch (error) {
+      return refusalOf(error);
     }
   }
 
@@ -52,29 +95,32 @@ export class LaneEncoder {
    * may then be sent twice, which deletes what is deleted.
    */
   #row(to: PublishedTable, change: RowChange, nowMs: number): boolean {
-    if (change.kind === 'update' && keyMoved(to.table, change.before, change.after)) {
-      const { table, before, after, at } = change;
-      return (
-        this.#record(to, { kind: 'delete', table, before, after: null, at }, nowMs) &&
-        this.#record(to, { kind: 'insert', table, before: null, after, at }, nowMs)
-      );
-    }
-    return this.#record(to, change, nowMs);
+    if (!isMove(to.table, change)) return this.#record(to, change, nowMs);
+    const [removal, insertion] = moved(change);
+    // First, so that no delete is published without it.
+    this.#encode(to, insertion, nowMs);
+    return this.#record(to, removal, nowMs) && this.#record(to, insertion, nowMs);
   }
 
   #record(to: PublishedTable, change: RowChange, nowMs: number): boolean {
-    const writer = this.#writer;
-    writer.reset();
+    const keyEnd = this.#encode(to, change, nowMs);
     const keyed = to.table.key.length > 0;
-    if (keyed) to.encoder.key(change.after ?? change.before, writer);
-    const keyEnd = writer.length;
-    to.encoder.value(change, writer, nowMs);
-    if (writer.length + BATCH_OVERHEAD > to.maxBytes) throw tooLarge(to, writer.length);
-    const { buffer, length } = writer;
+    const { buffer, length } = this.#writer;
     const partition = keyed ? partitionOf(buffer, HEADER_BYTES, keyEnd, to.leaders.length) : 0;
     if (!this.#publisher.append(to, partition, buffer, 0, keyEnd, keyEnd, length, null)) return false;
     if (change.kind !== 'delete' || !keyed) return true;
     return this.#publisher.append(to, partition, buffer, 0, keyEnd, keyEnd, keyEnd, null);
+  }
+
+  /** Key and value, one behind the other; gives where the key ends. Throws KAFKA_MESSAGE. */
+  #encode(to: PublishedTable, change: RowChange, nowMs: number): number {
+    const writer = this.#writer;
+    writer.reset();
+    if (to.table.key.length > 0) to.encoder.key(change.after ?? change.before, writer);
+    const keyEnd = writer.length;
+    to.encoder.value(change, writer, nowMs);
+    if (writer.length + BATCH_OVERHEAD > to.maxBytes) throw tooLarge(to, writer.length);
+    return keyEnd;
   }
 
   /** A change without a row goes to every partition that it concerns, with the same id in each. */
@@ -102,11 +148,28 @@ export class LaneEncoder {
   }
 }
 
-function keyMoved(table: TableSchema, before: Row, after: Row): boolean {
-  for (const column of table.key) {
-    if (!isSameAt(before, after, column)) return true;
+type Update = Extract<RowChange, { kind: 'update' }>;
+
+/** Whether a row gets another key. */
+function isMove({ key }: TableSchema, change: RowChange): change is Update {
+  if (change.kind !== 'update') return false;
+  for (const column of key) {
+    if (!isSameAt(change.before, change.after, column)) return true;
   }
   return false;
+}
+
+function moved({ table, before, after, at }: Update): readonly [RowChange, RowChange] {
+  return [
+    { kind: 'delete', table, before, after: null, at },
+    { kind: 'insert', table, before: null, after, at },
+  ];
+}
+
+/** Errors about the row alone are an answer; others are thrown on. */
+function refusalOf(error: unknown): LockstepError {
+  if (error instanceof LockstepError && error.code === 'KAFKA_MESSAGE') return error;
+  throw error;
 }
 
 function tooLarge(to: PublishedTable, bytes: number): LockstepError {

@@ -7,6 +7,13 @@ import { produce } from '../../codec/kafka/produce.ts';
 import { entryRecord, ownerRecord, type CheckpointLog, type CheckpointRecord } from './checkpoints.ts';
 import { takeOver, transactionalIds, type Transaction } from './transaction.ts';
 
+/** A publisher stays; a guest is there to mend something, and who publishes waits for it to leave. */
+export type Role = 'publisher' | 'guest';
+
+const GUEST = 'guest/';
+/** So long is waited for a guest: it may have died. */
+const GUEST_MS = 30_000;
+
 /** What a process needs to become the one publisher of a pipeline. */
 export interface Claim {
   readonly cluster: Cluster;
@@ -15,6 +22,7 @@ export interface Claim {
   /** The checkpoint topic and the leader of its only partition. */
   readonly topic: string;
   readonly leader: number;
+  readonly role: Role;
 }
 
 /**
@@ -24,7 +32,8 @@ export interface Claim {
  * (see `openLane`).
  */
 export async function claim(to: Claim, signal: AbortSignal): Promise<string> {
-  const owner = randomUUID();
+  await guestsGone(to, signal);
+  const owner = `${to.role === 'guest' ? GUEST : ''}${randomUUID()}`;
   const transaction = await takeOver(to.cluster, laneId(to.pipeline, ''), signal);
   await fence(to, transaction, signal);
   await writeRecord(to, transaction, ownerRecord(owner), signal);
@@ -38,6 +47,20 @@ export async function claim(to: Claim, signal: AbortSignal): Promise<string> {
   await to.checkpoints.catchUp(to.cluster, signal);
   to.checkpoints.own();
   return owner;
+}
+
+/** Lets go of the pipeline, unless another process has become the owner: then `transaction` is fenced. */
+export async function leave(to: Claim, transaction: Transaction, signal: AbortSignal): Promise<void> {
+  await writeRecord(to, transaction, ownerRecord(null), signal);
+}
+
+async function guestsGone({ checkpoints, cluster }: Claim, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + GUEST_MS;
+  for (;;) {
+    await checkpoints.catchUp(cluster, signal);
+    if (checkpoints.owner?.startsWith(GUEST) !== true || Date.now() > deadline) return;
+    await sleep(50, signal);
+  }
 }
 
 /** The transaction of a lane. Throws KAFKA_FENCED where another process has become the owner. */
@@ -55,10 +78,18 @@ export async function isOwner(to: Claim, owner: string, signal: AbortSignal): Pr
 }
 
 async function requireOwner(to: Claim, owner: string, signal: AbortSignal): Promise<void> {
-  if (!(await isOwner(to, owner, signal))) throw fenced(to.pipeline);
+  if (!(await isOwner(to, owner, signal))) throw outrun(to);
 }
 
-export function fenced(pipeline: string): LockstepError {
+/** The error of a process that is not the owner any more, as of the last look. */
+export function outrun({ pipeline, role, checkpoints: { owner } }: Claim): LockstepError {
+  if (role === 'guest' || owner === null || owner.startsWith(GUEST)) {
+    const what = role === 'guest' ? 'what publishes' : '`lockstep rejects`';
+    const message = `${what} has become the owner of the topics of ${pipeline} meanwhile; nothing of this transaction was done`;
+    return new LockstepError('CHECKPOINT_MOVED', message, {
+      fix: role === 'guest' ? 'run the command again' : 'it is tried again from the last checkpoint',
+    });
+  }
   const fix = 'one process publishes a pipeline at a time: stop one of the two, then start this one again';
   return new LockstepError('KAFKA_FENCED', `another process publishes the pipeline ${pipeline} now`, { fix });
 }
@@ -74,7 +105,7 @@ async function fence({ cluster, pipeline }: Claim, own: Transaction, signal: Abo
 
 /** Writes an entry beside the owner, who goes on; its name must be of `requestEntries`, the only ones that an owner looks for. */
 export async function writeBeside(
-  to: Omit<Claim, 'checkpoints'>,
+  to: Omit<Claim, 'checkpoints' | 'role'>,
   name: string,
   token: string,
   signal: AbortSignal,

@@ -6,7 +6,7 @@ import type { Cluster } from '../../codec/kafka/cluster.ts';
 import { keySubject, tableTopic, valueSubject } from '../../codec/kafka/names.ts';
 import { createTopic, defaultReplication, topicSettings } from '../../codec/kafka/topics.ts';
 import type { Registry } from '../../codec/registry/registry.ts';
-import type { Destination } from './publisher.ts';
+import { type Destination, maxBytesOf } from './publisher.ts';
 
 /** A table as it is published: its topic, and its rows' encoder. */
 export interface PublishedTable extends Destination {
@@ -76,6 +76,17 @@ export class PublishedTables {
     return published;
   }
 
+  /** The same with what its topic takes now: `max.message.bytes` may have been raised since. */
+  async renew(published: PublishedTable, signal: AbortSignal): Promise<PublishedTable> {
+    const { table, topic } = published;
+    const settings = await topicSettings(this.#cluster, topic, signal);
+    const renewed = { ...published, maxBytes: maxBytesOf(settings) };
+    this.#byFingerprint.set(table.fingerprint, Promise.resolve(renewed));
+    this.#opened.set(table, renewed);
+    if (this.#current.get(topic)?.table === table) this.#current.set(topic, renewed);
+    return renewed;
+  }
+
   async #open(table: TableSchema, signal: AbortSignal): Promise<PublishedTable> {
     const topic = tableTopic(this.#options.pipeline, table);
     this.#refuseCollision(topic, table);
@@ -109,8 +120,7 @@ export class PublishedTables {
       settings: tableTopicSettings(table),
     };
     const { leaders } = existing ?? (await createTopic(this.#cluster, created, signal));
-    const settings = await topicSettings(this.#cluster, topic, signal);
-    return { topic, leaders, maxBytes: Number(settings.get('max.message.bytes') ?? 1_048_588) };
+    return { topic, leaders, maxBytes: maxBytesOf(await topicSettings(this.#cluster, topic, signal)) };
   }
 
   #refuseCollision(topic: string, table: TableSchema): void {

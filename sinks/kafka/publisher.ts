@@ -15,6 +15,11 @@ export interface Destination {
   readonly maxBytes: number;
 }
 
+/** The topic's max.message.bytes; where it does not say, the default. */
+export function maxBytesOf(settings: ReadonlyMap<string, string>): number {
+  return Number(settings.get('max.message.bytes') ?? 1_048_588);
+}
+
 interface Slot {
   readonly topic: string;
   readonly partition: number;
@@ -35,7 +40,7 @@ interface Collected {
 /** A request goes out when so much has been collected over all partitions, or one partition's batch is full. */
 const REQUEST_BYTES = 4 * 1024 * 1024;
 /** The default of max.message.bytes: larger batches bring nothing, also where they are allowed. */
-const BATCH_BYTES = 1_000_000;
+export const BATCH_BYTES = 1_000_000;
 /** Brokers keep the last five batches of a producer to recognise repetitions. */
 const IN_FLIGHT = 3;
 const SPARE_WRITERS = 16;
@@ -85,6 +90,16 @@ export class Publisher {
     slot.writer.append(source, keyStart, keyEnd, valueStart, valueEnd, headers);
     this.#collected += size;
     return true;
+  }
+
+  /** Takes over a record of ours for the first partition, flushing where there is no room. A null value is a tombstone. */
+  async put(to: Destination, key: string, value: Uint8Array | null, signal: AbortSignal): Promise<void> {
+    const name = Buffer.from(key);
+    const bytes = value === null ? name : Buffer.concat([name, value]);
+    const append = (): boolean => this.append(to, 0, bytes, 0, name.length, name.length, bytes.length, null);
+    if (append()) return;
+    await this.flush(signal);
+    append();
   }
 
   /** Sends what was collected; resolves when there is room to go on. */

@@ -1,7 +1,10 @@
+import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startServer, type Server } from '../../dev/servers/index.ts';
 import { openClient } from '../support/mysql-run.ts';
-import { lockstep } from './cli.ts';
+import { endInOrder } from '../fault/returns.ts';
+import { said } from '../fault/kills.ts';
+import { lockstep, startLockstep, until } from './cli.ts';
 import { caughtUp, expectEqual, inDatabase, newScene, onPostgres, type Scene } from './scene.ts';
 
 const servers = new AsyncDisposableStack();
@@ -40,6 +43,74 @@ test('a target that reads from Kafka sets aside what it refuses, in every lane, 
   await client.query('TRUNCATE lanes.orders');
   await client.query('INSERT INTO lanes.orders VALUES (10, 1), (20, 2)');
   await caughtUp(scene, 'may heal');
+  expect(await keysOf(scene)).toEqual([]);
+  await expectEqual(scene);
+});
+
+async function raise(topic: string): Promise<void> {
+  const admin = new Kafka({ brokers: [kafka.url], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  const configEntries = [
+    { name: 'cleanup.policy', value: 'compact' },
+    { name: 'max.message.bytes', value: '10000000' },
+  ];
+  await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: topic, configEntries }] });
+  await admin.disconnect();
+}
+
+test('a row too large for Kafka stops nobody else, also after a kill; once the topic takes it a retry beside the run brings it in step', async () => {
+  const via = `{ kafka: ['${kafka.url}'] }`;
+  const scene = await newScene('oversize', { source: mysql.url, target: postgres, via, http: '127.0.0.1:0' });
+  const url = inDatabase(postgres.url, 'oversize');
+  await using client = await openClient(mysql.url);
+  await client.query('CREATE DATABASE oversize');
+  await client.query('CREATE TABLE oversize.docs (id INT PRIMARY KEY, body MEDIUMTEXT)');
+  await client.query(`INSERT INTO oversize.docs VALUES (0, REPEAT('x', 1500000)), (1, 'copied')`);
+  const arrived = async (id: number, body: string): Promise<boolean> =>
+    (await onPostgres(url, `SELECT 1 FROM oversize.docs WHERE id = ${id} AND body = '${body}'`)).length === 1;
+  expect(await caughtUp(scene)).toMatchObject({ kafka: { read: 2, applied: 1, deadLetters: 1 } });
+
+  const first = startLockstep(['run', scene.file]);
+  await until(
+    () => first.stdout().includes('following'),
+    () => said(first),
+  );
+  await client.query(`INSERT INTO oversize.docs VALUES (2, 'a'), (3, REPEAT('y', 1500000)), (4, 'b')`);
+  await client.query(`UPDATE oversize.docs SET body = 'waits' WHERE id = 3`);
+  await client.query(`UPDATE oversize.docs SET id = 5 WHERE id = 2`);
+  await until(
+    async () => await arrived(5, 'a'),
+    () => said(first),
+  );
+  expect(first.stdout()).toMatch(/warn {2}oversize\.docs has dead letters \(KAFKA_MESSAGE\)/);
+  first.process.kill('SIGKILL');
+  await first.ended;
+
+  const running = startLockstep(['run', scene.file]);
+  try {
+    await client.query(`UPDATE oversize.docs SET body = CONCAT(body, '!')`);
+    await until(
+      async () => await arrived(5, 'a!'),
+      () => said(running),
+    );
+    expect((await keysOf(scene)).toSorted()).toEqual(['0', '0', '3', '3', '3']);
+    const still = await lockstep(['rejects', 'retry', scene.file, '--target', 'kafka', '--key', '0']);
+    expect([still.code, still.stdout]).toEqual([
+      1,
+      expect.stringMatching(/^kafka 127\S+\n.*\n.*still refused.*KAFKA_MESSAGE/),
+    ]);
+    await raise('oversize.oversize.docs');
+    const retried = await lockstep(['rejects', 'retry', scene.file]);
+    expect([retried.code, retried.stdout]).toEqual([0, expect.stringContaining('applied 5 dead letters')]);
+    await client.query(`UPDATE oversize.docs SET body = 'last' WHERE id IN (3, 4)`);
+    await until(
+      async () => (await arrived(3, 'last')) && (await arrived(4, 'last')),
+      () => said(running),
+    );
+  } finally {
+    await endInOrder(running);
+  }
+  await caughtUp(scene);
   expect(await keysOf(scene)).toEqual([]);
   await expectEqual(scene);
 });

@@ -64,6 +64,7 @@ describe('a configuration', () => {
       compression: 'none',
       partitions: 4,
       replication: null,
+      deadLetters: { limit: 1000 },
     });
   });
 
