@@ -100,6 +100,8 @@ const byType: ReadonlyMap<string, readonly [Code, string]> = new Map([
     'KAFKA_MESSAGE',
     'raise max.message.bytes of the topic (kafka-configs.sh --alter), or leave the column out with an exclude transform',
   ),
+  // A broker's own failure. Of EndTxn it is what a producer hears that is fenced in the very moment in which it commits.
+  ...each(['UNKNOWN'], 'KAFKA_CONNECTION_LOST', 'it is tried again; if it stays, look into the logs of the brokers'),
   ...each(
     [
       'ECONNREFUSED',

@@ -35,7 +35,7 @@ export async function claim(to: Claim, signal: AbortSignal): Promise<string> {
   await guestsGone(to, signal);
   const owner = `${to.role === 'guest' ? GUEST : ''}${randomUUID()}`;
   const transaction = await takeOver(to.cluster, laneId(to.pipeline, ''), signal);
-  await fence(to, transaction, signal);
+  // Before anybody is fenced: who is, looks for a reason.
   await writeRecord(to, transaction, ownerRecord(owner), signal);
   for (;;) {
     await to.checkpoints.catchUp(to.cluster, signal);
@@ -71,8 +71,8 @@ export async function openLane(to: Claim, owner: string, lane: string, signal: A
   return transaction;
 }
 
-/** Whether this process still is the owner. */
-export async function isOwner(to: Claim, owner: string, signal: AbortSignal): Promise<boolean> {
+/** Whether this process still is the owner; `owner` is null for one that did not become it. */
+export async function isOwner(to: Claim, owner: string | null, signal: AbortSignal): Promise<boolean> {
   await to.checkpoints.catchUp(to.cluster, signal);
   return to.checkpoints.owner === owner;
 }

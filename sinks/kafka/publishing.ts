@@ -48,6 +48,8 @@ export class Publishing {
   readonly #parts: PublishingParts;
   readonly #role: Role;
   readonly #lanes = new Map<string, Promise<OpenLane>>();
+  #claim: Claim | null = null;
+  #owner: string | null = null;
   #owning: Promise<Ownership> | null = null;
 
   constructor(parts: PublishingParts, role: Role) {
@@ -115,7 +117,9 @@ export class Publishing {
       signal,
     );
     const to: Claim = { cluster, pipeline, checkpoints: this.log, topic, leader: leaders[0] ?? -1, role: this.#role };
+    this.#claim = to;
     const owner = await claim(to, signal);
+    this.#owner = owner;
     const letters = await HeldLetters.load(this.#parts, deadLetterLimit, signal);
     const markerKeyId = await registry.registry.register(markerSubject(pipeline), markerKeySchema(), signal);
     return { claim: to, owner, checkpoints: { topic, leaders, maxBytes: 1_048_588 }, letters, markerKeyId };
@@ -131,10 +135,9 @@ export class Publishing {
 
   /** Fenced by another owner, or by the brokers after a transaction that took too long: then the pipeline still is ours. */
   async #fenced(error: LockstepError, signal: AbortSignal): Promise<LockstepError> {
-    if (this.#owning === null) return error;
+    if (this.#claim === null) return error;
     try {
-      const { claim, owner } = await this.#owning;
-      if (!(await isOwner(claim, owner, signal))) return outrun(claim);
+      if (!(await isOwner(this.#claim, this.#owner, signal))) return outrun(this.#claim);
     } catch {
       return error;
     }

@@ -1,6 +1,7 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Change, Target, Values } from '../../core/contracts.ts';
+import { toLockstepError } from '../../core/errors.ts';
 import { Progress } from '../../core/progress.ts';
 import { isRowChange } from '../../core/transform.ts';
 import { valueAt, valuesOf } from '../../core/row.ts';
@@ -8,13 +9,23 @@ import { tableSchema, type TableSchema } from '../../core/table.ts';
 import { openCluster, type Cluster } from '../../codec/kafka/cluster.ts';
 import { deadLetterTopic } from '../../codec/kafka/names.ts';
 import { createTopic } from '../../codec/kafka/topics.ts';
-import { seeded } from '../../dev/random.ts';
+import { type Random, seeded } from '../../dev/random.ts';
 import { startServer, type Server } from '../../dev/servers/index.ts';
 import { kafka as sink, type KafkaTargetOptions } from '../../sinks/kafka/index.ts';
 import { seed } from '../support/seed.ts';
 import { batch, insert, MemoryTarget, read, remove, truncate, update } from '../unit/core/memory.ts';
 import { column, int, orders, table, text } from '../unit/core/tables.ts';
-import { catchUp, moment, never, newPipeline, publish, recordsOf, sinkOptions, type Places } from './kafka/scene.ts';
+import {
+  catchUp,
+  moment,
+  never,
+  newPipeline,
+  publish,
+  recordsOf,
+  sinkOptions,
+  until,
+  type Places,
+} from './kafka/scene.ts';
 
 const LIMIT = 20_000;
 const all = { table: null, key: null };
@@ -272,33 +283,82 @@ test('letters are there with the checkpoint of their changes, and not before', a
   expect(await s.letters()).toHaveLength(2);
 });
 
-test('whatever comes, goes and is retried in between, at last a consumer has what the source has', async () => {
-  const random = seeded(seed);
-  const s = await scene();
-  const source = new Map<number, string>();
-  for (let round = 0; round < 12; round += 1) {
-    const changes: Change[] = [];
-    for (let n = 0; n < 40; n += 1) {
-      const [id, to] = [random.int(12), random.int(12)];
-      const note = random.chance(0.25) ? `${large} ${n}` : `${round}.${n}`;
-      const before = source.get(id);
-      if (before === undefined) changes.push(insert(order(id, note)));
-      else if (random.chance(0.3)) changes.push(remove(order(id, before)));
-      else if (id !== to && !source.has(to)) changes.push(update(order(id, before), order(to, note)));
-      else changes.push(update(order(id, before), order(id, note)));
-      const { after } = changes.at(-1) as Extract<Change, { after: unknown; before: unknown; kind: 'insert' }>;
-      source.delete(id);
-      if (after !== null) source.set(Number(valueAt(after, 0)), note);
-    }
-    await publish(s.target, changes, String(round));
-    const retries = random.chance(0.3);
-    if (retries) await s.retry();
-    if (retries || random.chance(0.3)) await s.reopen();
-  }
+interface Habits {
+  readonly keys: number;
+  /** The share of rows that are too large. */
+  readonly large: number;
+}
+
+/** What a source does next; `source` has its notes by id. */
+function randomChanges(random: Random, source: Map<number, string>, { keys, large: share }: Habits): Change[] {
+  return Array.from({ length: 40 }, (): Change => {
+    const [id, to] = [random.int(keys), random.int(keys)];
+    const note = `${random.chance(share) ? large : ''} ${random.next()}`;
+    const before = source.get(id);
+    source.delete(id);
+    if (before !== undefined && random.chance(0.3)) return remove(order(id, before));
+    const after = before === undefined || source.has(to) ? id : to;
+    source.set(after, note);
+    return before === undefined ? insert(order(id, note)) : update(order(id, before), order(after, note));
+  });
+}
+
+async function expectInStep(s: Scene, source: ReadonlyMap<number, string>): Promise<void> {
   await s.raise();
   expect(
     (await s.retry()).filter((code) => code !== null),
     `seed ${seed}`,
   ).toEqual([]);
+  expect(await s.letters(), `seed ${seed}`).toEqual([]);
   expect(await s.rows(), `seed ${seed}`).toEqual(Object.fromEntries(source));
+}
+
+test('whatever comes, goes and is retried in between, at last a consumer has what the source has', async () => {
+  const random = seeded(seed);
+  const s = await scene();
+  const source = new Map<number, string>();
+  for (let round = 0; round < 12; round += 1) {
+    await publish(s.target, randomChanges(random, source, { keys: 12, large: 0.25 }), String(round));
+    const retries = random.chance(0.3);
+    if (retries) await s.retry();
+    if (retries || random.chance(0.3)) await s.reopen();
+  }
+  await expectInStep(s, source);
 });
+
+test('a publisher that never rests gives way to each retry, and loses nothing', async () => {
+  const random = seeded(seed);
+  const s = await scene(orders, { deadLetterLimit: 50_000 });
+  const source = new Map<number, string>();
+  const done = new AbortController();
+  let batches = 0;
+  let began = 0;
+  const publishing = (async () => {
+    while (!done.signal.aborted) {
+      const changes = randomChanges(random, source, { keys: 1000, large: 0.01 });
+      // As a source does it: what was not committed comes again.
+      for (; !(await isPublished(s, changes, String(batches))); began += 1) await s.reopen();
+      batches += 1;
+    }
+  })();
+  for (let retries = 0; retries < 5; retries += 1) {
+    const before = batches;
+    await until('the next batches', () => batches > before + 10);
+    await s.retry();
+  }
+  done.abort();
+  await publishing;
+  expect(began, `seed ${seed}`).toBeGreaterThan(0);
+  await expectInStep(s, source);
+});
+
+/** Publishes unless it is done already, as the checkpoint says; false where it is to be tried again. */
+async function isPublished({ target }: Scene, changes: readonly Change[], token: string): Promise<boolean> {
+  try {
+    if ((await target.load('position', never)).get('position') !== token) await publish(target, changes, token);
+    return true;
+  } catch (error) {
+    if (toLockstepError(error).verdict !== 'retry') throw error;
+    return false;
+  }
+}

@@ -12,6 +12,7 @@ it.each([
   [10, 'KAFKA_MESSAGE'],
   [17, 'KAFKA_TOPIC'],
   [38, 'KAFKA_TOPIC'],
+  [-1, 'KAFKA_CONNECTION_LOST'],
   [6, 'KAFKA_CONNECTION_LOST'],
   [16, 'KAFKA_CONNECTION_LOST'],
 ])('translates broker error %i to %s', (number, code) => {
