@@ -143,7 +143,7 @@ function lockstep(done: (code: Exit) => void): Command {
       .command(action)
       .description(description)
       .argument('<file>', 'the configuration file')
-      .option('--target <name>', 'only those of this target', nonEmpty)
+      .option('--target <name>', 'only those of this target; `kafka` is what publishes there', nonEmpty)
       .option('--table <table>', 'only those of this table of the source, `database.table`', nonEmpty)
       .option('--key <key>', 'only those of this key: its value, or a JSON array of several', nonEmpty)
       .option('--json', 'print the outcome as one JSON object; what is for people goes to standard error', false)

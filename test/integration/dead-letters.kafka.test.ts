@@ -70,7 +70,8 @@ interface Scene {
 async function scene(t: TableSchema = orders, more: Partial<KafkaTargetOptions> = {}): Promise<Scene> {
   const pipeline = newPipeline();
   const topic = `${pipeline}.${t.origin}`;
-  const settings = { 'cleanup.policy': 'compact', 'max.message.bytes': String(LIMIT) };
+  const policy = t.key.length > 0 ? 'compact' : 'delete';
+  const settings = { 'cleanup.policy': policy, 'max.message.bytes': String(LIMIT) };
   await createTopic(cluster, { topic, partitions: 4, replicationFactor: 1, settings }, never);
   const progress = new Progress();
   const options = sinkOptions(places, pipeline, { progress, deadLetterLimit: 1000, ...more });
@@ -97,7 +98,7 @@ async function scene(t: TableSchema = orders, more: Partial<KafkaTargetOptions> 
     },
     retry: async () => (await letters.retry(all, never)).map(({ refused }) => refused?.code ?? null),
     drop: async () => await letters.drop(all, never),
-    raise: async () => await raise(topic),
+    raise: async () => await raise(topic, policy),
     async changes() {
       const consumer = new MemoryTarget();
       await catchUp(places, pipeline, consumer);
@@ -117,11 +118,11 @@ async function scene(t: TableSchema = orders, more: Partial<KafkaTargetOptions> 
   return opened;
 }
 
-async function raise(topic: string): Promise<void> {
+async function raise(topic: string, policy: string): Promise<void> {
   const admin = new Kafka({ brokers: [...places.brokers], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
   const configEntries = [
-    { name: 'cleanup.policy', value: 'compact' },
+    { name: 'cleanup.policy', value: policy },
     { name: 'max.message.bytes', value: '10000000' },
   ];
   await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: topic, configEntries }] });
@@ -258,6 +259,23 @@ test('a value that Avro has not is set aside, and each is counted by its reason'
     ['2', 'refused', 'insert'],
     ['2', 'waiting', 'delete'],
   ]);
+});
+
+test('of a table without a key each row is set aside for itself, and retried in order', async () => {
+  const log = table('shop.log', [column('line', text)], []);
+  const s = await scene(log);
+  const lines = ['a', large, 'b', large].map((line) => insert([line], log));
+  await publish(s.target, [...lines, remove([large], log), insert(['c'], log)]);
+  expect((await s.letters()).map(([, state, kind]) => `${state} ${kind}`)).toEqual([
+    'refused insert',
+    'waiting insert',
+    'waiting delete',
+  ]);
+  expect(await s.retry()).toEqual(['KAFKA_MESSAGE']);
+  await s.raise();
+  expect(await s.retry()).toEqual([null]);
+  const order = (await s.changes()).map(({ kind }) => kind);
+  expect(order).toEqual(['insert', 'insert', 'insert', 'insert', 'insert', 'delete']);
 });
 
 test('one letter more than the limit stops it, nothing of the batch published', async () => {
