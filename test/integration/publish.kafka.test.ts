@@ -7,11 +7,10 @@ import { tableSchema, type TableSchema } from '../../core/table.ts';
 import { compileDecoder, schemaIdOf } from '../../codec/avro/decode.ts';
 import { tableFromSchema } from '../../codec/avro/table.ts';
 import { openCluster, type Cluster } from '../../codec/kafka/cluster.ts';
-import { COMPRESSIONS } from '../../codec/kafka/compression.ts';
 import { createTopic, topicSettings } from '../../codec/kafka/topics.ts';
 import { remoteRegistry } from '../../codec/registry/remote.ts';
 import { startServer, type Server } from '../../dev/servers/index.ts';
-import { kafka as sink, type KafkaTargetOptions } from '../../sinks/kafka/index.ts';
+import { kafka as sink } from '../../sinks/kafka/index.ts';
 import { insert, marker, MemoryTarget, read, remove, truncate, update } from '../unit/core/memory.ts';
 import { column, int, orders, table, text } from '../unit/core/tables.ts';
 import {
@@ -153,22 +152,6 @@ test('rows without a key have no key and keep their order', async () => {
     ...lines,
     ['line 3', 3],
   ]);
-});
-
-test.each(COMPRESSIONS)('large batches arrive in order, compressed with %s', async (compression) => {
-  const pipeline = newPipeline();
-  await using published = await prepared(pipeline, [orders], { compression });
-  const versions = Array.from({ length: 12_000 }, (_, i) => order(i % 10, `${'x'.repeat(500)} ${i}`));
-  await publish(
-    published.target,
-    versions.map((version, i) => (i < 10 ? insert(version) : update(versions[i - 10] ?? version, version))),
-  );
-  const read = new MemoryTarget();
-  await catchUp(places, pipeline, read);
-  for (let id = 0; id < 10; id += 1) {
-    const after = ofKey(read, id).map((change) => (Array.isArray(change) ? (change[2] as Values) : null));
-    expect(after).toEqual(versions.filter((_, i) => i % 10 === id));
-  }
 });
 
 test('a message that is too large is refused before it is sent', async () => {
@@ -376,8 +359,8 @@ test('doctor finds everything in order, or says what is not', async () => {
   await expect(sink.open(nowhere)).rejects.toMatchObject({ code: 'KAFKA_UNREACHABLE' });
 });
 
-async function prepared(pipeline: string, tables = [orders], more: Partial<KafkaTargetOptions> = {}) {
-  const target = await openSink(places, pipeline, more);
+async function prepared(pipeline: string, tables = [orders]) {
+  const target = await openSink(places, pipeline);
   await target.prepare(tables, never);
   let closing: Promise<void> | null = null;
   return { target, [Symbol.asyncDispose]: async () => await (closing ??= target.close()) };
