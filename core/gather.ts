@@ -1,5 +1,5 @@
 import type { Batch, Change, Checkpoint } from './contracts.ts';
-import type { Memory } from './memory.ts';
+import { collectSoon, type Memory } from './memory.ts';
 import { Bell } from './signals.ts';
 
 /** What a lane may hold in memory beside the batch being applied. */
@@ -69,7 +69,16 @@ function* whileApplied(batch: Batch, memory: Memory): Generator<Batch> {
     yield batch;
   } finally {
     memory.give(bytes);
+    if (isOfLargeRows(batch)) collectSoon();
   }
+}
+
+const largeRowBytes = 256 * 1024;
+const muchBytes = 4 * 1024 * 1024;
+
+/** The memory of small rows is used again by those that come after them; that of large ones piles up until it is collected. */
+function isOfLargeRows({ bytes, changes }: Batch): boolean {
+  return bytes >= muchBytes && bytes >= changes.length * largeRowBytes;
 }
 
 /** What a batch takes with what a target makes of it while it is applied: PostgreSQL once as much again, MongoDB's driver three times. */

@@ -1,11 +1,11 @@
 import { Bell } from './signals.ts';
 
-/** Rows that are this large together leave more behind than the collector, which sees little of what lies outside its heap, lets pass in time. */
-const largeBytes = 16 * 1024 * 1024;
-
-/** Costs some ms, where such rows cost a hundred. Does nothing where the process was not started with `--expose-gc`, as `app/main.ts` is. */
-function collect(): void {
-  globalThis.gc?.();
+/**
+ * Has garbage collected once what is under way is done, which costs some ms: for those who let go of much that lies outside the collector's heap, of
+ * which it sees little. Does nothing where the process was not started with `--expose-gc`, as `app/main.ts` is.
+ */
+export function collectSoon(): void {
+  setImmediate(() => globalThis.gc?.());
 }
 
 /** How long a lane that holds nothing waits for room while nothing is given back. In ms. */
@@ -36,7 +36,6 @@ export class Memory {
   give(bytes: number): void {
     this.#held -= bytes;
     this.#freed.notify();
-    if (bytes >= largeBytes) setImmediate(collect);
   }
 
   /** Waits until there is room; `holds` says whether who asks holds something of it, by which room will come. */
