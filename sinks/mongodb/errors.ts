@@ -2,6 +2,7 @@ import {
   MongoBulkWriteError,
   MongoClientClosedError,
   MongoError,
+  MongoErrorLabel,
   MongoExpiredSessionError,
   MongoInvalidArgumentError,
   MongoNetworkError,
@@ -221,6 +222,19 @@ export function isTransient(error: unknown): boolean {
 /** Whether a commit may or may not have happened, so that it must be sent again. */
 export function isUnknownCommit(error: unknown): boolean {
   return error instanceof MongoError && error.hasErrorLabel('UnknownTransactionCommitResult');
+}
+
+/**
+ * What a commit ended with. Where the system itself says that a connection broke, the driver (7.8) takes that for an error of its own and fails over
+ * it with a TypeError: then nobody knows the outcome either.
+ */
+export function ofCommit(thrown: unknown): unknown {
+  if (!(thrown instanceof TypeError) && !isOfSocket(thrown)) return thrown;
+  const error = new MongoNetworkError('the connection broke while a transaction was being committed', {
+    cause: thrown,
+  });
+  error.addErrorLabel(MongoErrorLabel.UnknownTransactionCommitResult);
+  return error;
 }
 
 /** Whether a collection was already as a command wanted it: it exists (48), or it does not (26). */

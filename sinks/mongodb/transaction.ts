@@ -1,7 +1,7 @@
 import type { ClientSession, MongoClient } from 'mongodb';
 import { sleep } from '../../core/signals.ts';
 import { durable } from './connect.ts';
-import { isTransient, isUnknownCommit } from './errors.ts';
+import { isTransient, isUnknownCommit, ofCommit } from './errors.ts';
 
 /** What can heal within seconds is tried again here; what takes longer (an election) is for the run's own retry. */
 const attempts = 6;
@@ -38,7 +38,8 @@ async function commit(session: ClientSession, signal: AbortSignal): Promise<void
     try {
       await session.commitTransaction();
       return;
-    } catch (error) {
+    } catch (thrown) {
+      const error = ofCommit(thrown);
       if (!isUnknownCommit(error) || isTransient(error) || attempt === attempts) throw error;
     }
     await pause(attempt, signal);

@@ -82,7 +82,10 @@ test('a row too large for Kafka stops nobody else, also after a kill; once the t
     async () => await arrived(5, 'a'),
     () => said(first),
   );
-  expect(first.stdout()).toMatch(/warn {2}oversize\.docs has dead letters \(KAFKA_MESSAGE\)/);
+  await until(
+    () => /warn {2}oversize\.docs has dead letters \(KAFKA_MESSAGE\)/.test(first.stdout()),
+    () => said(first),
+  );
   first.process.kill('SIGKILL');
   await first.ended;
 

@@ -10,7 +10,7 @@ import { endInOrder } from './returns.ts';
 const ROWS = 20_000;
 /** What may be said to a source: questions, and settings of the session. A named lock is none of a table or row. */
 const harmless =
-  /^(SELECT|SHOW|SET (?!GLOBAL|PERSIST)|DO 1|XA RECOVER|COMMIT|START TRANSACTION (READ ONLY|WITH CONSISTENT SNAPSHOT, READ ONLY))/;
+  /^\(?(SELECT|SHOW|SET (?!GLOBAL|PERSIST)|DO 1|XA RECOVER|COMMIT|START TRANSACTION (READ ONLY|WITH CONSISTENT SNAPSHOT, READ ONLY))/;
 const locking = /\bFOR (UPDATE|SHARE)\b|LOCK IN SHARE MODE|\bINTO OUTFILE\b|SQL_BUFFER_RESULT/i;
 
 describe.each(flavours)('%s', (flavour) => {
