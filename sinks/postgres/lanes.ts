@@ -48,10 +48,10 @@ export class Lanes {
   }
 
   /**
-   * Applies a batch, the checkpoint by these statements, and commits. False where rows or locks stand in the way: then the transaction must be
+   * Applies a batch and commits; `move` adds what moves the checkpoint to the batch's own transaction. False where rows or locks stand in the way: then the transaction must be
    * undone, and the batch applied otherwise; what others have committed of it does not matter.
    */
-  async apply(lane: string, work: Work, checkpoint: readonly string[]): Promise<boolean> {
+  async apply(lane: string, work: Work, move: () => Promise<void>): Promise<boolean> {
     const { transaction, signal } = work;
     const shares = this.#count === 1 ? null : await this.#shares(work);
     if (shares === null) return false;
@@ -62,7 +62,7 @@ export class Lanes {
       await transaction.add(LOCK_TIMEOUT, signal);
       const all = [transaction, ...others];
       await together(all.map((each, n) => applyShare({ ...work, transaction: each }, shares[n] ?? [])));
-      for (const statement of checkpoint) await transaction.add(statement, signal);
+      await move();
       await transaction.flush(signal);
       await together(others.map((other) => other.commit(signal)));
       await transaction.commit(signal);

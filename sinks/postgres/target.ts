@@ -172,8 +172,8 @@ export class PostgresTarget implements Target {
     const before = transaction.state();
     transaction.begin();
     if (kind === 'stream' && batch.checkpoint !== null) {
-      const moved = moveCheckpoint(this.#owner, batch.checkpoint, this.#versions);
-      if (await this.#lanes.apply(name, work, moved)) return;
+      const { checkpoint } = batch;
+      if (await this.#lanes.apply(name, work, () => this.#move(work, checkpoint))) return;
       await transaction.undo(signal);
     }
     for (let way = ways.shift(); way !== undefined;) {
@@ -193,10 +193,15 @@ export class PostgresTarget implements Target {
     }
   }
 
-  async #commit({ transaction, signal }: Work, checkpoint: Checkpoint): Promise<void> {
+  async #move({ transaction, signal }: Work, checkpoint: Checkpoint): Promise<void> {
+    for (const statement of moveCheckpoint(this.#owner, checkpoint, this.#versions))
+      await transaction.add(statement, signal);
+  }
+
+  async #commit(work: Work, checkpoint: Checkpoint): Promise<void> {
+    const { transaction, signal } = work;
     const commit = async (): Promise<void> => {
-      for (const statement of moveCheckpoint(this.#owner, checkpoint, this.#versions))
-        await transaction.add(statement, signal);
+      await this.#move(work, checkpoint);
       await transaction.commit(signal);
     };
     await (transaction.letters.touched ? this.#letters.move(transaction, commit, signal) : commit());
