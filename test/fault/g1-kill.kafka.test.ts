@@ -7,11 +7,9 @@ import { createShapes, newScene, openEntries, type Scene } from '../e2e/scene.ts
 import { openClient } from '../support/mysql-run.ts';
 import { Writers } from '../support/mysql-writers.ts';
 import { seed } from '../support/seed.ts';
-import { KILLS, said } from './kills.ts';
+import { KILLS, LIMIT_MS, said } from './kills.ts';
 import { expectNoneLostOrDoubled } from './none-lost.ts';
 
-/** Many processes are started, one after the other: on a busy machine that takes its time. */
-const LIMIT_MS = 300_000;
 const servers = new AsyncDisposableStack();
 let mysql: Server;
 let postgres: Server;

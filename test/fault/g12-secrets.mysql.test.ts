@@ -5,7 +5,7 @@ import { configFile, lockstep, startLockstep, until } from '../e2e/cli.ts';
 import { inDatabase, onPostgres } from '../e2e/scene.ts';
 import { openClient } from '../support/mysql-run.ts';
 import { addressOf } from './health.ts';
-import { said } from './kills.ts';
+import { LIMIT_MS, said } from './kills.ts';
 
 /** With characters that URLs, regular expressions and JSON write otherwise. */
 const SECRETS = {
@@ -16,8 +16,6 @@ const SECRETS = {
 };
 /** In a row that the target refuses. */
 const VALUE = 'Sekret value of a row';
-/** Many processes are started, one after the other: on a busy machine that takes its time. */
-const LIMIT_MS = 300_000;
 const servers = new AsyncDisposableStack();
 let mysql: Server;
 let postgres: Server;

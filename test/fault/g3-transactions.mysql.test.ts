@@ -8,13 +8,11 @@ import { startLockstep, until, type Running } from '../e2e/cli.ts';
 import { newScene, openEntries, type Scene } from '../e2e/scene.ts';
 import { openClient } from '../support/mysql-run.ts';
 import { seed } from '../support/seed.ts';
-import { killedOnce, said } from './kills.ts';
+import { killedOnce, LIMIT_MS, said } from './kills.ts';
 import { expectNoneLostOrDoubled } from './none-lost.ts';
 
 const ACCOUNTS = 100;
 const WIDE = 10_000;
-/** Many processes are started, one after the other: on a busy machine that takes its time. */
-const LIMIT_MS = 300_000;
 const servers = new AsyncDisposableStack();
 let source: Server;
 let scene: Scene;

@@ -7,11 +7,9 @@ import { newScene, onPostgres, openEntries, totalsOf, type Counts, type Scene } 
 import { openClient } from '../support/mysql-run.ts';
 import { Proxy } from '../support/proxy.ts';
 import { seed } from '../support/seed.ts';
-import { killedOnce, said } from './kills.ts';
+import { killedOnce, LIMIT_MS, said } from './kills.ts';
 
 const ROWS = 4000;
-/** Many processes are started, one after the other: on a busy machine that takes its time. */
-const LIMIT_MS = 300_000;
 const servers = new AsyncDisposableStack();
 let mysql: Server;
 let postgres: Server;

@@ -7,6 +7,9 @@ import { seed } from '../support/seed.ts';
 /** How often a process is killed in each phase: in the copy, the stream, a schema change, publishing and consuming, 20 times in all. */
 export const KILLS = Number(process.env['LOCKSTEP_TEST_KILLS'] ?? 4);
 
+/** For tests that start many processes, one after the other: on a busy machine that takes its time. In ms. */
+export const LIMIT_MS = 300_000;
+
 /** Rows of one table that a target holds for good: what its range entries say. */
 export function durableRows(entries: ReadonlyMap<string, string>, origin: string): number {
   let rows = 0;
