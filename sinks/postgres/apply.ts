@@ -8,7 +8,7 @@ import type { Owner } from './checkpoints.ts';
 import { type ServerFacts, placeKey, readTables, selectTables } from './catalog.ts';
 import { applyCascade } from './cascade.ts';
 import { copyRows, stageRows } from './copy.ts';
-import { type Folded, keyOf } from './fold.ts';
+import { keyOf } from './fold.ts';
 import { type Group, segments } from './segments.ts';
 import { quoteTable } from './sql.ts';
 import type { Tables } from './tables.ts';
@@ -25,6 +25,8 @@ export interface Work {
   readonly lockCreation: string;
   readonly batch: Batch;
   readonly signal: AbortSignal;
+  /** Whether rows that should be new are appended without a look at what is there. */
+  readonly appends?: boolean;
 }
 
 /**
@@ -36,11 +38,10 @@ export const STAGE_ROWS = 250;
 /** Of rows that are this large together, in bytes, a statement would be several times as large: they go by COPY however few they are (G6). */
 const STAGE_BYTES = 512 * 1024;
 
-function isLarge({ batch }: Work, changes: Iterable<RowChange>): boolean {
+function isMany({ batch }: Work, changes: readonly RowChange[]): boolean {
+  if (changes.length >= STAGE_ROWS) return true;
   if (batch.bytes < STAGE_BYTES) return false;
-  let bytes = 0;
-  for (const change of changes) bytes += sizeOfRow(rowOf(change));
-  return bytes >= STAGE_BYTES;
+  return changes.reduce((bytes, change) => bytes + sizeOfRow(rowOf(change)), 0) >= STAGE_BYTES;
 }
 
 /** Folds runs of row changes per table and applies them; truncates and schema changes in between, in their order. */
@@ -51,6 +52,11 @@ export async function applyFolded(work: Work): Promise<void> {
   }
 }
 
+/** The same, but rows that should be new are appended: half the work for the server. Those that are there are unique violations (23505). */
+export async function applyAppending(work: Work): Promise<void> {
+  await applyFolded({ ...work, appends: true });
+}
+
 export async function applyGroups(work: Work, groups: readonly Group[]): Promise<void> {
   for (const group of groups) await applyGroup(work, group);
 }
@@ -58,27 +64,38 @@ export async function applyGroups(work: Work, groups: readonly Group[]): Promise
 async function applyGroup(work: Work, group: Group): Promise<void> {
   const writer = await writerOf(work, group.table);
   if (!('folded' in group)) return applyKeyless(work, writer, group.changes);
-  const { deletes, upserts, updates, size } = group.folded;
-  if (size >= STAGE_ROWS || isLarge(work, upserts.values()) || isLarge(work, updates.values()))
-    return applyStaged(work, writer, group.folded);
-  const { transaction, signal } = work;
-  if (deletes.size > 0) await transaction.add(deleteText(writer, deletes.values()), signal);
-  if (upserts.size > 0)
-    await transaction.add(insertText(writer, upserts.values(), transaction.counting(writer.table)), signal);
-  for (const change of updates.values())
-    await transaction.add(updateText(writer, change, transaction.counting(writer.table)), signal);
+  const { deletes, upserts, updates, inserts } = group.folded;
+  const fresh = [...inserts.values()];
+  const appends = work.appends === true && isMany(work, fresh);
+  await applyRows(work, writer, {
+    deletes: [...deletes.values()],
+    upserts: appends ? [...upserts.values()] : [...upserts.values(), ...fresh],
+    updates: [...updates.values()],
+  });
+  if (appends) await append(work, writer, fresh);
 }
 
-async function applyStaged(work: Work, writer: TableWriter, { deletes, upserts, updates }: Folded): Promise<void> {
+type Rows = Readonly<Record<'deletes' | 'upserts' | 'updates', readonly RowChange[]>>;
+
+async function applyRows(work: Work, writer: TableWriter, rows: Rows): Promise<void> {
+  const { deletes, upserts, updates } = rows;
+  const { transaction, signal } = work;
+  if (isMany(work, [...deletes, ...upserts, ...updates])) return applyStaged(work, writer, rows);
+  const counting = transaction.counting(writer.table);
+  if (deletes.length > 0) await transaction.add(deleteText(writer, deletes), signal);
+  if (upserts.length > 0) await transaction.add(insertText(writer, upserts, counting), signal);
+  for (const change of updates) await transaction.add(updateText(writer, change, counting), signal);
+}
+
+async function applyStaged(work: Work, writer: TableWriter, rows: Rows): Promise<void> {
   const { transaction, signal } = work;
   const { stage } = writer;
   if (stage === null) return;
   await transaction.stage(stage.name, stage.create, signal);
-  const changes = { deletes: deletes.values(), upserts: upserts.values(), updates: updates.values() };
-  await transaction.copy(stage.copy, stageRows(writer, changes, transaction.counting(writer.table)), signal);
-  if (deletes.size > 0) await transaction.add(stage.deletes, signal);
-  if (upserts.size > 0) await transaction.add(stage.upserts, signal);
-  if (updates.size > 0) await transaction.add(stage.updates, signal);
+  transaction.copy(stage.copy, stageRows(writer, rows, transaction.counting(writer.table)));
+  if (rows.deletes.length > 0) await transaction.add(stage.deletes, signal);
+  if (rows.upserts.length > 0) await transaction.add(stage.upserts, signal);
+  if (rows.updates.length > 0) await transaction.add(stage.updates, signal);
 }
 
 /** Without a key nothing can be folded: runs of new rows are appended, every other change finds its row by all its columns. */
@@ -100,9 +117,8 @@ async function append(work: Work, writer: TableWriter, changes: readonly RowChan
   const { transaction, signal } = work;
   if (changes.length === 0) return;
   const counting = transaction.counting(writer.table);
-  if (changes.length < STAGE_ROWS && !isLarge(work, changes))
-    await transaction.add(insertText(writer, changes, counting), signal);
-  else await transaction.copy(writer.copy, copyRows(writer, changes, counting), signal);
+  if (isMany(work, changes)) transaction.copy(writer.copy, copyRows(writer, changes, counting));
+  else await transaction.add(insertText(writer, changes, counting), signal);
 }
 
 async function applyExactly(work: Work, writer: TableWriter, change: RowChange): Promise<void> {

@@ -30,9 +30,11 @@ function single(table: TableSchema, value: Value): FoldKey {
     : value;
 }
 
+const KINDS = ['deletes', 'upserts', 'updates', 'inserts'] as const;
+
 /**
- * The changes of one table in one segment, folded to the last per key (G2): each key is in at most one of the three maps.
- * Applied as deletes, then upserts and updates, they leave what the changes would have left one by one.
+ * The changes of one table in one segment, folded to the last per key (G2): each key is in at most one of the four maps.
+ * Applied as deletes, upserts, updates and inserts, they leave what the changes would have left one by one.
  */
 export class Folded {
   readonly table: TableSchema;
@@ -40,6 +42,8 @@ export class Folded {
   readonly upserts = new Map<FoldKey, RowChange>();
   /** Updates that touch only a row that is there. */
   readonly updates = new Map<FoldKey, RowChange>();
+  /** Rows that were not there before, as far as the source knows: a target may have them from a copy that ran meanwhile. */
+  readonly inserts = new Map<FoldKey, RowChange>();
   readonly #keyOf: (row: Row) => FoldKey;
   readonly #copying: boolean;
 
@@ -50,13 +54,13 @@ export class Folded {
   }
 
   get size(): number {
-    return this.deletes.size + this.upserts.size + this.updates.size;
+    return KINDS.reduce((sum, kind) => sum + this[kind].size, 0);
   }
 
   /** The same in parts of about one size, each of keys that lie together. */
   split(count: number): Folded[] {
     const parts = Array.from({ length: count }, () => new Folded(this.table, this.#keyOf, this.#copying));
-    for (const kind of ['deletes', 'upserts', 'updates'] as const) {
+    for (const kind of KINDS) {
       let at = 0;
       for (const [key, change] of this[kind]) {
         parts[Math.floor((at * count) / this[kind].size)]?.[kind].set(key, change);
@@ -69,8 +73,9 @@ export class Folded {
   add(change: RowChange): void {
     switch (change.kind) {
       case 'read':
-      case 'insert':
         return this.#upsert(this.#keyOf(change.after), change);
+      case 'insert':
+        return this.#insert(this.#keyOf(change.after), change);
       case 'delete':
         return this.#delete(this.#keyOf(change.before), change);
       case 'update':
@@ -84,17 +89,26 @@ export class Folded {
     if (before !== after) {
       this.#delete(before, change);
       this.#upsert(after, change);
-    } else if (!this.#copying || this.upserts.has(after)) this.#upsert(after, change);
+    } else if (this.inserts.has(after)) this.inserts.set(after, change);
+    else if (!this.#copying || this.upserts.has(after)) this.#upsert(after, change);
     else if (!this.deletes.has(after)) this.updates.set(after, change);
   }
 
+  #insert(key: FoldKey, change: RowChange): void {
+    const isNew = !this.#copying && !this.deletes.has(key) && !this.upserts.has(key);
+    if (isNew) this.inserts.set(key, change);
+    else this.#upsert(key, change);
+  }
+
   #upsert(key: FoldKey, change: RowChange): void {
+    this.inserts.delete(key);
     this.deletes.delete(key);
     this.updates.delete(key);
     this.upserts.set(key, change);
   }
 
   #delete(key: FoldKey, change: RowChange): void {
+    this.inserts.delete(key);
     this.upserts.delete(key);
     this.updates.delete(key);
     this.deletes.set(key, change);

@@ -1,9 +1,8 @@
-import { pipeline } from 'node:stream/promises';
 import type { Client, QueryArrayResult } from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
 import { untilAborted } from '../../core/signals.ts';
 import { createClient, serverOf, type SessionOptions } from './client.ts';
 import { sqlStateOf, translate } from './errors.ts';
+import { type Copy, Flight } from './flight.ts';
 import { watchSilence } from './silence.ts';
 
 /** One statement's outcome; every value as the server prints it. */
@@ -101,13 +100,9 @@ export class Session {
     });
   }
 
-  /** Streams pieces of COPY text; `pieces` is pulled as fast as the server takes it. Gives the number of rows. */
-  async copy(text: string, pieces: Iterable<Buffer>, signal: AbortSignal): Promise<number> {
-    return this.#guard(signal, async () => {
-      const stream = this.#client.query(copyFrom(text, { highWaterMark: 1 << 20 }));
-      await pipeline(pieces, stream);
-      return stream.rowCount;
-    });
+  /** Runs statements, rows and all, in one round trip. Errors: also those of whoever makes the rows; then the statement that reads them has failed. */
+  async send(steps: readonly (string | Copy)[], signal: AbortSignal): Promise<void> {
+    return this.#guard(signal, async () => await this.#client.query(new Flight(steps)).landed);
   }
 
   async #guard<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {

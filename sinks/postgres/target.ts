@@ -4,7 +4,7 @@ import type { HeldDraft } from '../../core/held-keys.ts';
 import type { TargetOptions } from '../../core/plugin.ts';
 import type { Progress } from '../../core/progress.ts';
 import type { TableSchema } from '../../core/table.ts';
-import { type Work, applyCopied, applyFolded, applyOrdered } from './apply.ts';
+import { type Work, applyAppending, applyCopied, applyFolded, applyOrdered } from './apply.ts';
 import { type ServerFacts, placeKey, readFacts, readTables, selectFacts, selectTables } from './catalog.ts';
 import {
   LANES,
@@ -30,6 +30,9 @@ import { Transaction } from './transaction.ts';
 /** A transaction holds a lock on each table that it creates, with its index and its TOAST, and the server has room for some thousands. */
 const TABLES_AT_ONCE = 250;
 
+/** A batch that is applied again costs twice; of so many it does not show. */
+const LOOKS = 100;
+
 const UNIQUE_VIOLATION = '23505';
 
 export function sessionOptions(options: TargetOptions): { url: string; applicationName: string } {
@@ -53,6 +56,8 @@ export class PostgresTarget implements Target {
   /** Transactions that wait for their next part, by lane. */
   readonly #open = new Map<string, Transaction>();
   #facts: ServerFacts | null = null;
+  /** For how many more batches of a stream new rows are not simply appended. */
+  #looks = 0;
 
   /** Two that create the same at the same time would fail each other. */
   readonly #lockCreation: string;
@@ -168,7 +173,7 @@ export class PostgresTarget implements Target {
   /** Tries the fastest way first; each further one is for rows that the one before runs into. */
   async #write({ name, kind }: Pick<Lane, 'name' | 'kind'>, work: Work): Promise<void> {
     const { transaction, signal, batch } = work;
-    const ways = (kind === 'copy' ? [applyCopied, applyFolded, applyOrdered] : [applyFolded, applyOrdered]).map(sifted);
+    const ways = [...(kind === 'copy' ? [applyCopied] : this.#appending()), applyFolded, applyOrdered].map(sifted);
     const before = transaction.state();
     transaction.begin();
     if (kind === 'stream' && batch.checkpoint !== null) {
@@ -187,10 +192,18 @@ export class PostgresTarget implements Target {
         if (!isOfRow(error)) throw error;
         way = nextWay(way, ways, error, transaction.letters);
         if (way === undefined) throw error;
+        if (kind === 'stream') this.#looks = LOOKS;
         await transaction.undo(signal);
         work.tables.changed(null);
       }
     }
+  }
+
+  /** Whether new rows are appended without a look: not for a while once that went wrong, for what did it once may do so again. */
+  #appending(): Way[] {
+    if (this.#looks === 0) return [applyAppending];
+    this.#looks -= 1;
+    return [];
   }
 
   async #move({ transaction, signal }: Work, checkpoint: Checkpoint): Promise<void> {

@@ -2,6 +2,7 @@ import { Counts } from '../../core/counts.ts';
 import type { HeldDraft } from '../../core/held-keys.ts';
 import type { TableSchema } from '../../core/table.ts';
 import type { OnChanged } from '../../core/value-policy.ts';
+import type { Copy } from './flight.ts';
 import type { Outcome, Session } from './session.ts';
 
 /** Statements are sent once they are this long together, so that a batch of small ones is one round trip. */
@@ -18,7 +19,7 @@ interface Beside {
  */
 export class Transaction {
   readonly session: Session;
-  #waiting: string[] = [];
+  #waiting: (string | Copy)[] = [];
   #characters = 0;
   #parts = 0;
   /** Whether the server has been told to begin the transaction, or its next part. */
@@ -119,22 +120,26 @@ export class Transaction {
   }
 
   async flush(signal: AbortSignal): Promise<readonly Outcome[]> {
-    if (this.#waiting.length === 0) return [];
-    const text = this.#waiting.join(';\n');
+    const steps = this.#waiting;
+    if (steps.length === 0) return [];
     this.#forget();
     this.#begun = true;
-    return this.session.query(text, signal);
+    const statements = steps.filter((step) => typeof step === 'string');
+    if (statements.length === steps.length) return this.session.query(statements.join(';\n'), signal);
+    await this.session.send(steps, signal);
+    return [];
   }
 
   /** Runs a statement behind those that wait and gives its outcome. */
   async query(statement: string, signal: AbortSignal): Promise<Outcome | undefined> {
+    if (this.#waiting.some((step) => typeof step !== 'string')) await this.flush(signal);
     this.#add(statement);
     return (await this.flush(signal)).at(-1);
   }
 
-  async copy(statement: string, pieces: Iterable<Buffer>, signal: AbortSignal): Promise<void> {
-    await this.flush(signal);
-    await this.session.copy(statement, pieces, signal);
+  /** Queues rows for a COPY: they are made while they are under way. */
+  copy(statement: string, pieces: Iterable<Buffer>): void {
+    this.#waiting.push({ statement, pieces });
   }
 
   /** Makes sure that the staging table is there and empty. */

@@ -46,11 +46,33 @@ it('leaves what the changes leave one by one', () => {
         if (change !== null) folded.add(change);
       }
       for (const { before } of folded.deletes.values()) target.delete(Number(before && valueAt(before, 0)));
+      for (const [id, { after }] of folded.inserts) {
+        expect(target.has(Number(id))).toBe(false);
+        if (after !== null) put(target, valuesOf(after));
+      }
       for (const { after } of folded.upserts.values()) if (after !== null) put(target, valuesOf(after));
       expect(folded.updates.size).toBe(0);
       expect(target).toEqual(source);
     }),
   );
+});
+
+it('knows of rows that were not there before', () => {
+  const folded = new Folded(t, key, false);
+  const changes = [
+    insert(t, [1, 0]),
+    update(t, [1, 0], [1, 1]),
+    insert(t, [2, 0]),
+    remove(t, [2, 0]),
+    remove(t, [3, 0]),
+    insert(t, [3, 1]),
+    insert(t, [4, 0]),
+    update(t, [4, 0], [5, 0]),
+  ];
+  for (const change of changes) folded.add(change);
+  expect([...folded.inserts.keys()]).toEqual([1]);
+  expect([...folded.upserts.keys()]).toEqual([3, 5]);
+  expect([...folded.deletes.keys()]).toEqual([2, 4]);
 });
 
 it('keeps updates of rows that may not be there apart while a table is copied', () => {
@@ -65,6 +87,7 @@ it('keeps updates of rows that may not be there apart while a table is copied', 
   for (const change of changes) folded.add(change);
   expect([...folded.updates.keys()]).toEqual([1]);
   expect([...folded.upserts.keys()]).toEqual([2, 5]);
+  expect(folded.inserts.size).toBe(0);
   expect([...folded.deletes.keys()]).toEqual([3, 4]);
 });
 

@@ -108,6 +108,28 @@ it('follows rows that swap a value which is unique in the target', async () => {
   await target.close();
 });
 
+it('brings many rows that should be new, also where some are there', async () => {
+  const t = keyed();
+  const target = await db.open(t);
+  const many = (value: string, first: number) =>
+    Array.from({ length: 300 }, (_, i) => insert(t, [first + i, `${value}${String(i)}`]));
+  await apply(target, ...many('a', 0));
+  await apply(target, ...many('b', 200), update(t, [210, 'b10'], [210, 'c']), remove(t, [0, 'a0']));
+  await apply(target, ...many('d', 500), insert(t, [0, 'again']));
+  const rows = new Map((await db.rows(t)).map(([id, v]) => [Number(id), v]));
+  expect(rows.size).toBe(800);
+  expect([0, 1, 199, 200, 210, 499, 500].map((id) => rows.get(id))).toEqual([
+    'again',
+    'a1',
+    'a199',
+    'b0',
+    'c',
+    'b299',
+    'd0',
+  ]);
+  await target.close();
+});
+
 it('names the constraint that refuses a row, and no value', async () => {
   const t = keyed();
   const target = await db.open(t);
