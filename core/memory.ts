@@ -2,7 +2,7 @@ import { Bell } from './signals.ts';
 
 /**
  * Has garbage collected once what is under way is done, which costs some ms: for those who let go of much that lies outside the collector's heap, of
- * which it sees little. Does nothing where the process was not started with `--expose-gc`, as `app/main.ts` is.
+ * which it sees little. Does nothing where the process was not started with `--expose-gc`, as `app/main.js` is.
  */
 export function collectSoon(): void {
   setImmediate(() => globalThis.gc?.());

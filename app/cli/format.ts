@@ -2,7 +2,7 @@ import type { Failure } from '../../core/progress.ts';
 
 /** 1,420,113 */
 export function count(n: number): string {
-  return Math.round(n).toLocaleString('en-US');
+  return String(Math.round(n)).replace(/\B(?=(?:\d{3})+$)/g, ',');
 }
 
 /** 2.0 M, 212k, 84: for estimates and rates. */
