@@ -1,4 +1,4 @@
-import type { Batch, Change, Checkpoint } from './contracts.ts';
+import type { Batch, Checkpoint } from './contracts.ts';
 import { collectSoon, type Memory } from './memory.ts';
 import { Bell } from './signals.ts';
 
@@ -171,13 +171,12 @@ function standsAlone({ barrier, changes: [first] }: Batch): boolean {
 export function merge(batches: readonly Batch[]): Batch {
   const [first, ...rest] = batches;
   if (first !== undefined && rest.length === 0) return first;
-  const changes: Change[] = [];
+  const changes = batches.flatMap((batch) => batch.changes);
   const set = new Map<string, string>();
   const drop: string[] = [];
   const copying = new Set<string>();
   let bytes = 0;
   for (const batch of batches) {
-    for (const change of batch.changes) changes.push(change);
     bytes += batch.bytes;
     for (const origin of batch.copying) copying.add(origin);
     for (const prefix of batch.checkpoint?.drop ?? []) {

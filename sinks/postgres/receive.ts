@@ -54,9 +54,9 @@ const NUMERIC_NEGATIVE = 0x4000;
 /** Groups of four decimal digits to both sides of the point: their count, how many stand before the point less one, the sign, the places. */
 export const numeric: Receive = (out, { buffer, length }) => {
   const start = length > 0 && buffer[0] === MINUS ? 1 : 0;
-  const found = buffer.subarray(0, length).indexOf(POINT);
-  const point = found < 0 ? length : found;
-  const places = found < 0 ? 0 : length - point - 1;
+  let point = start;
+  while (point < length && buffer[point] !== POINT) point += 1;
+  const places = Math.max(0, length - point - 1);
   const before = Math.ceil((point - start) / 4);
   out.int16(before + Math.ceil(places / 4));
   out.int16(before - 1);

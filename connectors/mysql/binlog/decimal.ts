@@ -29,24 +29,16 @@ export function packedDecimal(precision: number, scale: number): PackedDecimal {
   const print: Print = (out, bytes, start) => {
     const negative = ((bytes[start] ?? 0) & 0x80) === 0;
     const flip = negative ? 0xff : 0;
-    const group = (at: number, length: number): number => {
-      let value = 0;
-      for (let i = at; i < at + length; i += 1) {
-        const byte = (bytes[i] ?? 0) ^ flip;
-        value = value * 256 + (i === start ? byte ^ 0x80 : byte);
-      }
-      return value;
-    };
     if (negative) out.byte(minus);
     let at = start + wholeRestBytes;
     let begun = false;
-    const rest = wholeRestBytes === 0 ? 0 : group(start, wholeRestBytes);
+    const rest = wholeRestBytes === 0 ? 0 : digitsAt(bytes, start, wholeRestBytes, flip, start);
     if (rest > 0) {
       out.integer(rest);
       begun = true;
     }
     for (let i = 0; i < wholeGroups; i += 1, at += 4) {
-      const value = group(at, 4);
+      const value = digitsAt(bytes, at, 4, flip, start);
       if (begun) out.digits(value, 9);
       else if (value > 0) {
         out.integer(value);
@@ -56,8 +48,18 @@ export function packedDecimal(precision: number, scale: number): PackedDecimal {
     if (!begun) out.byte(zero);
     if (scale === 0) return;
     out.byte(point);
-    for (let i = 0; i < fractionGroups; i += 1, at += 4) out.digits(group(at, 4), 9);
-    if (fractionRest > 0) out.digits(group(at, fractionRestBytes), fractionRest);
+    for (let i = 0; i < fractionGroups; i += 1, at += 4) out.digits(digitsAt(bytes, at, 4, flip, start), 9);
+    if (fractionRest > 0) out.digits(digitsAt(bytes, at, fractionRestBytes, flip, start), fractionRest);
   };
   return { width: wholeRestBytes + 4 * wholeGroups + 4 * fractionGroups + fractionRestBytes, print };
+}
+
+/** The number in `length` bytes; the top bit of the one at `first` is the sign's. */
+function digitsAt(bytes: Buffer, at: number, length: number, flip: number, first: number): number {
+  let value = 0;
+  for (let i = at; i < at + length; i += 1) {
+    const byte = (bytes[i] ?? 0) ^ flip;
+    value = value * 256 + (i === first ? byte ^ 0x80 : byte);
+  }
+  return value;
 }

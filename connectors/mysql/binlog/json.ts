@@ -67,22 +67,9 @@ function printValue(out: Bytes, document: Document, kind: number, at: number, en
   switch (kind) {
     case type.smallObject:
     case type.largeObject:
-      return printContainer(out, document, {
-        at,
-        end,
-        large: kind === type.largeObject,
-        object: true,
-        depth: depth + 1,
-      });
     case type.smallArray:
     case type.largeArray:
-      return printContainer(out, document, {
-        at,
-        end,
-        large: kind === type.largeArray,
-        object: false,
-        depth: depth + 1,
-      });
+      return printContainer(out, document, kind, at, end, depth + 1);
     case type.literal:
       return out.ascii(literal(bytes[at] ?? 0));
     case type.int16:
@@ -118,18 +105,11 @@ function literal(byte: number): string {
   throw corrupt(`literal ${byte}`);
 }
 
-interface Container {
-  readonly at: number;
-  /** Where what holds it ends. */
-  readonly end: number;
-  readonly large: boolean;
-  readonly object: boolean;
-  readonly depth: number;
-}
-
-/** Objects: count, size, key entries (offset, length), value entries, keys, values. Arrays have no keys. */
-function printContainer(out: Bytes, document: Document, { at, end: outer, large, object, depth }: Container): void {
+/** Objects: count, size, key entries (offset, length), value entries, keys, values. Arrays have no keys. `outer`: where what holds it ends. */
+function printContainer(out: Bytes, document: Document, kind: number, at: number, outer: number, depth: number): void {
   const { bytes } = document;
+  const large = kind === type.largeObject || kind === type.largeArray;
+  const object = kind === type.smallObject || kind === type.largeObject;
   const width = large ? 4 : 2;
   take(document, at, 2 * width, outer);
   const count = readSize(bytes, at, large);
@@ -155,10 +135,10 @@ function printContainer(out: Bytes, document: Document, { at, end: outer, large,
       out.byte(space);
     }
     const entry = values + i * (width + 1);
-    const kind = bytes[entry] ?? 0;
-    const place = isInlined(kind, large) ? entry + 1 : at + readSize(bytes, entry + 1, large);
+    const inner = bytes[entry] ?? 0;
+    const place = isInlined(inner, large) ? entry + 1 : at + readSize(bytes, entry + 1, large);
     if (place < values) throw corrupt('a value before its container');
-    printValue(out, document, kind, place, end, depth);
+    printValue(out, document, inner, place, end, depth);
   }
   out.byte(object ? 0x7d : 0x5d);
 }

@@ -127,8 +127,10 @@ export class Transaction {
     this.#kept += buffer.length;
   }
 
+  /** Nearly all transactions have one change: the room that an empty array makes at the first push would be most of what they take. */
   add(change: Change): void {
-    this.#changes.push(change);
+    if (this.#changes.length === 0) this.#changes = [change];
+    else this.#changes.push(change);
   }
 
   /** Takes note that foreign keys followed a change unlogged. */
