@@ -30,17 +30,36 @@ export class Bell {
   }
 }
 
-/** A wait that may lose a race: it goes on, and the next race joins it instead of beginning another one. */
-export class Wait {
-  #pending: Promise<void> | null = null;
+/**
+ * The first of several waits, again and again. One that was not the first goes on, and the next time joins it. With `Promise.race` a wait that lasts for
+ * months would keep something of every time that it was not the first.
+ */
+export class FirstOf {
+  readonly #waits: readonly (() => Promise<void>)[];
+  readonly #pending = new Set<() => Promise<void>>();
+  #first = Promise.withResolvers<void>();
 
-  begin(wait: () => Promise<void>): Promise<void> {
-    if (this.#pending !== null) return this.#pending;
-    const pending = wait().finally(() => (this.#pending = null));
-    // Whoever lost the race may not ask again.
-    pending.catch(() => undefined);
-    this.#pending = pending;
-    return pending;
+  constructor(...waits: readonly (() => Promise<void>)[]) {
+    this.#waits = waits;
+  }
+
+  /** Resolves or rejects as the first one does. What comes while nobody waits is forgotten: a wait must say so again when it is asked again. */
+  async wait(): Promise<void> {
+    this.#first = Promise.withResolvers();
+    for (const wait of this.#waits) if (!this.#pending.has(wait)) this.#begin(wait);
+    await this.#first.promise;
+  }
+
+  #begin(wait: () => Promise<void>): void {
+    this.#pending.add(wait);
+    const over = (settle: () => void): void => {
+      this.#pending.delete(wait);
+      settle();
+    };
+    wait().then(
+      () => over(() => this.#first.resolve()),
+      (error: unknown) => over(() => this.#first.reject(error)),
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Batch, Change, Checkpoint, Lane } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
-import { untilAborted, Wait } from '../../core/signals.ts';
+import { FirstOf, untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { isRowChange } from '../../core/transform.ts';
 import { behind } from './position/behind.ts';
@@ -77,8 +77,7 @@ export class Stream {
   readonly #pending = new Map<Checkpoint, () => void>();
   #end: Place | null = null;
   #pingedAtMs = Date.now();
-  readonly #arriving = new Wait();
-  readonly #moving = new Wait();
+  readonly #moreOrMoved: FirstOf;
 
   constructor(options: StreamOptions, signal: AbortSignal) {
     this.#options = options;
@@ -87,6 +86,10 @@ export class Stream {
     this.#stored = options.first === null ? formatPosition(options.start) : '';
     if (options.first === null) this.started.resolve();
     this.#throttle = options.throttle;
+    this.#moreOrMoved = new FirstOf(
+      async () => await options.dump.reader.arrived(signal),
+      async () => await options.copier.moved.wait(signal),
+    );
     this.#reshaping = new Reshaping({ ...options, gathered: this.#gathered, signal });
     this.#definitions = new Definitions(options, this.#gathered, this.#reshaping);
     this.#cascades = new Cascades({ ...options, gathered: this.#gathered, reshaping: this.#reshaping });
@@ -326,13 +329,12 @@ export class Stream {
 
   /** Waits for more of the log, a copy that moved on, or the time to store an idle position. */
   async #more(): Promise<void> {
-    const { dump, copier, ping } = this.#options;
+    const { ping } = this.#options;
     if (Date.now() - this.#pingedAtMs > pingMs) {
       await ping();
       this.#pingedAtMs = Date.now();
     }
-    const arriving = this.#arriving.begin(() => dump.reader.arrived(this.#signal));
-    await Promise.race([arriving, this.#moving.begin(() => copier.moved.wait(this.#signal))]);
+    await this.#moreOrMoved.wait();
   }
 }
 

@@ -1,6 +1,8 @@
 import { getEventListeners } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { Bell, sleep, untilAborted } from '../../../core/signals.ts';
+import { Bell, FirstOf, sleep, untilAborted } from '../../../core/signals.ts';
 
 describe('sleep', () => {
   test('ends after its time and leaves nothing behind on the signal', async () => {
@@ -60,5 +62,64 @@ describe('Bell', () => {
     const waiting = bell.wait(stop.signal);
     stop.abort(new Error('stop'));
     await expect(waiting).rejects.toThrow('stop');
+  });
+});
+
+describe('the first of several waits', () => {
+  const never = new AbortController().signal;
+
+  test('is whichever comes first; the others go on and are joined the next time', async () => {
+    const [slow, quick] = [new Bell(), new Bell()];
+    let begun = 0;
+    const first = new FirstOf(
+      async () => {
+        begun += 1;
+        await slow.wait(never);
+      },
+      async () => await quick.wait(never),
+    );
+    for (let n = 0; n < 3; n += 1) {
+      const waiting = first.wait();
+      quick.notify();
+      await waiting;
+    }
+    expect(begun).toBe(1);
+    const waiting = first.wait();
+    slow.notify();
+    await waiting;
+    expect(begun).toBe(1);
+  });
+
+  test('fails as the first one does, and a failure that nobody waits for is nobody’s unhandled error', async () => {
+    const bell = new Bell();
+    const stop = new AbortController();
+    const first = new FirstOf(
+      async () => await bell.wait(never),
+      async () => await bell.wait(stop.signal),
+    );
+    const waiting = first.wait();
+    bell.notify();
+    await waiting;
+    const failing = first.wait();
+    stop.abort(new Error('stop'));
+    await expect(failing).rejects.toThrow('stop');
+    await new Promise(setImmediate);
+  });
+
+  test('keeps nothing of the times that one was not the first, for months', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const silent = new Promise<void>(() => undefined);
+    const first = new FirstOf(
+      async () => await Promise.resolve(),
+      async () => await silent,
+    );
+    const heap = async (times: number): Promise<number> => {
+      for (let n = 0; n < times; n += 1) await first.wait();
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = await heap(1_000);
+    expect((await heap(100_000)) - before).toBeLessThan(2_000_000);
   });
 });
