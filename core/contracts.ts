@@ -134,10 +134,13 @@ export interface Target extends Checkpoints {
   /** Creates the tables that are missing; refuses those that cannot hold the rows. */
   prepare(tables: readonly TableSchema[], signal: AbortSignal): Promise<void>;
   /**
-   * With a checkpoint: resolves once the rows, all earlier parts of the lane, and the checkpoint are durable, the rows no later than
-   * the checkpoint. Without: resolves once the part is taken over. Applying twice is applying once (G1).
+   * With a checkpoint: resolves once the rows, all earlier parts of the lane, and the checkpoint are there for everybody, the rows no later than
+   * the checkpoint. A crash of the target may still take the last of it back, where it takes rows and checkpoints back together, from the end
+   * (see `sync`). Without: resolves once the part is taken over. Applying twice is applying once (G1).
    */
   apply(lane: Pick<Lane, 'name' | 'kind'>, batch: Batch, signal: AbortSignal): Promise<void>;
+  /** Resolves once all that was applied outlives any crash. Where there is none, `apply` does so each time. */
+  sync?(signal: AbortSignal): Promise<void>;
   /** Adds an entry beside the process that works for the target, where that cannot be done by `apply` in a lane of its own. */
   note?(name: string, token: string, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;

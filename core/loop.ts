@@ -20,7 +20,7 @@ export interface Run {
 
 /**
  * The loop that drives everything: every lane of the source is read, transformed and applied in its own order, side by side with the
- * others, until all lanes have ended. The first error stops all lanes and is thrown; what fails after `run.signal` aborted is not.
+ * others, until all lanes have ended and the target has it all for good. The first error stops all lanes and is thrown; what fails after `run.signal` aborted is not.
  */
 export async function runLoop(run: Run): Promise<void> {
   const failure = new AbortController();
@@ -38,6 +38,7 @@ export async function runLoop(run: Run): Promise<void> {
       running.add(driving);
     }
     await Promise.all(running);
+    if (!signal.aborted) await run.target.sync?.(signal);
   } catch (error) {
     fail(error);
   } finally {

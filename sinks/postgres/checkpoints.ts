@@ -74,6 +74,13 @@ export function selectCheckpoints(owner: Owner, prefix: string): string {
   return `SELECT name, token, version FROM ${tableOf(owner)} WHERE ${mine(owner)} AND starts_with(name, ${quoteText(prefix)})`;
 }
 
+/** A transaction that waits for the disk, and so for all before it. It must write to do so. */
+export function waitForDisk(owner: Owner): string {
+  const table = tableOf(owner);
+  return `BEGIN; SET LOCAL synchronous_commit = on;
+UPDATE ${table} SET token = token WHERE ${mine(owner)} AND name = (SELECT min(name) FROM ${table} WHERE ${mine(owner)}); COMMIT`;
+}
+
 /** The rows of `selectCheckpoints`: tokens and versions by name. */
 export function readCheckpoints(outcome: Outcome | undefined): {
   tokens: Map<string, string>;

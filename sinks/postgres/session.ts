@@ -22,6 +22,13 @@ const KEEPALIVE = 'SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5
 /** Nor go on waiting for a lock and then hold its own; from PostgreSQL 14 on. */
 const NOTICE_LOSS = `SELECT set_config(name, '5s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'`;
 
+/**
+ * A commit does not wait for the disk: the server writes it there within 0.6 s, in order, so that a crash takes rows and checkpoint back together and the
+ * pipeline does them again. PostgreSQL's own subscriptions do so too. An administrator who has set it for the role or the database has the last word.
+ */
+const NO_WAIT = `SELECT set_config('synchronous_commit', 'off', false) FROM pg_settings
+  WHERE name = 'synchronous_commit' AND source NOT IN ('user', 'database', 'database user')`;
+
 const textOnly = { getTypeParser: () => String };
 
 /** One connection, set up for replication: UTC, no triggers or foreign keys where the role may say so. */
@@ -73,7 +80,7 @@ export class Session {
   }
 
   async #prepare(signal: AbortSignal): Promise<void> {
-    const outcomes = await this.query(`${SETTINGS}; SELECT pg_backend_pid()`, signal);
+    const outcomes = await this.query(`${SETTINGS}; ${NO_WAIT}; SELECT pg_backend_pid()`, signal);
     this.#process = outcomes.at(-1)?.rows[0]?.[0] ?? null;
     await this.#try(KEEPALIVE, signal);
     await this.#try(NOTICE_LOSS, signal);

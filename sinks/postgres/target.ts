@@ -14,6 +14,7 @@ import {
   moveCheckpoint,
   readCheckpoints,
   selectCheckpoints,
+  waitForDisk,
 } from './checkpoints.ts';
 import { requireSame } from './compare.ts';
 import { createSchema, createTable, requireNames } from './ddl.ts';
@@ -235,6 +236,10 @@ export class PostgresTarget implements Target {
     } catch {
       return null;
     }
+  }
+
+  async sync(signal: AbortSignal): Promise<void> {
+    await this.#sessions.using(signal, async (session) => await session.query(waitForDisk(this.#owner), signal));
   }
 
   async close(): Promise<void> {

@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { seeded } from '../../dev/random.ts';
 import { startServer, type Server } from '../../dev/servers/index.ts';
+import { startLockstep, until, type Running } from '../e2e/cli.ts';
 import { openClient } from '../support/mysql-run.ts';
 import { Writers } from '../support/mysql-writers.ts';
 import { caughtUp, createShapes, newScene, openEntries, type Scene } from '../e2e/scene.ts';
 import { seed } from '../support/seed.ts';
-import { durableRows, forwardOnly, isCopied, killedOnce, KILLS } from './kills.ts';
+import { durableRows, forwardOnly, isCopied, killedOnce, KILLS, said } from './kills.ts';
 import { expectNoneLostOrDoubled } from './none-lost.ts';
+import { endInOrder } from './returns.ts';
 
 const ROWS = 60_000;
 
@@ -78,6 +80,34 @@ describe.each([
     const { warehouse } = await expectNoneLostOrDoubled(scene, `killed ${KILLS} times in the stream`);
     expect(warehouse?.copied, 'nothing is copied again').toBe(0);
   });
+
+  test('its target killed under it while it follows it applies every change once, also those that the target took back', async () => {
+    const writers = new Writers({ url: source.url, database: scene.name, seed: seed + 200 });
+    const running = startLockstep(['run', scene.file]);
+    try {
+      for (let kill = 0; kill < 3; kill += 1) {
+        await moves(running);
+        await new Promise((resolve) => setTimeout(resolve, random.int(200)));
+        await target.kill();
+        await target.start();
+      }
+      await moves(running);
+    } finally {
+      await writers.stop();
+      await endInOrder(running);
+    }
+    await expectNoneLostOrDoubled(scene, 'its target killed 3 times in the stream');
+  });
+
+  /** Waits until the stream goes on in the target. */
+  async function moves(running: Running): Promise<void> {
+    await using entries = await openEntries(scene);
+    const position = (await entries.read()).get('stream');
+    await until(
+      async () => (await entries.read()).get('stream') !== position,
+      () => `it does not move, seed ${seed}: ${said(running)}`,
+    );
+  }
 
   test('killed while it copies a table without a key, of which nothing changes, it leaves no row twice', async () => {
     const quiet = await newScene('quiet', { source: source.url, target });

@@ -44,6 +44,16 @@ describe('the loop', () => {
     expect(Object.fromEntries(target.entries)).toEqual({ 'lane/one': '2', 'lane/two': '1' });
   });
 
+  test('has the target keep it all for good in the end, and only where nothing failed', async () => {
+    const ended = new MemoryTarget();
+    await running(new MemorySource({ one: rows(1), two: rows(2, 3) }), ended);
+    expect(ended.synced).toEqual([3]);
+    const failed = new MemoryTarget();
+    failed.fault = () => Promise.reject(new Error('no'));
+    await expect(running(new MemorySource({ one: rows(1) }), failed)).rejects.toThrow('no');
+    expect(failed.synced).toEqual([]);
+  });
+
   test('acknowledges every checkpoint of a lane, the very object, in order and not before the target holds it', async () => {
     const handedOut = Array.from({ length: 50 }, (_, i) => checkpoint({ 'lane/one': String(i) }));
     const source = new MemorySource({ one: handedOut.map((end, i) => batch([row(i)], { checkpoint: end })) });

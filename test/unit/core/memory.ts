@@ -42,6 +42,8 @@ export class MemoryTarget implements Target {
   readonly entries = new Map<string, string>();
   readonly commits: { readonly lane: string; readonly changes: readonly Change[] }[] = [];
   readonly prepared: TableSchema[] = [];
+  /** How many changes were there each time the target was to keep them for good. */
+  readonly synced: number[] = [];
   /** Called around every apply; what it throws is what the server would have said. */
   fault: (when: 'before' | 'after', lane: string, batch: Batch) => void | Promise<void> = () => undefined;
   readonly #parts = new Map<string, Change[]>();
@@ -69,6 +71,10 @@ export class MemoryTarget implements Target {
       moveEntries(this.entries, batch.checkpoint);
     }
     await this.fault('after', lane.name, batch);
+  }
+
+  async sync(): Promise<void> {
+    this.synced.push(this.changes.length);
   }
 
   /** What a crash leaves: parts of a transaction that had no end are gone. */

@@ -17,6 +17,7 @@ import {
   truncate,
   update,
 } from '../../../contract/changes.ts';
+import { Session } from '../../../../sinks/postgres/session.ts';
 import { Beside, apply, failure, never } from './server.ts';
 
 let db: Beside;
@@ -128,6 +129,29 @@ it('brings many rows that should be new, also where some are there', async () =>
     'd0',
   ]);
   await target.close();
+});
+
+it('has on the disk what was applied, once asked to', async () => {
+  const t = keyed();
+  const target = await db.open(t);
+  await apply(target, insert(t, [1, 'a']));
+  const [[written = null] = []] = await db.query('SELECT pg_current_wal_insert_lsn()');
+  await target.sync?.(never);
+  expect(await db.query(`SELECT pg_current_wal_flush_lsn() >= '${String(written)}'`)).toEqual([['t']]);
+  await target.close();
+});
+
+it('leaves an administrator the last word about waiting for the disk', async () => {
+  const waits = async (): Promise<string | null | undefined> => {
+    const session = await Session.open({ url: db.server.url, applicationName: 'waits' }, never);
+    const [outcome] = await session.query('SHOW synchronous_commit', never);
+    await session.end();
+    return outcome?.rows[0]?.[0];
+  };
+  expect(await waits()).toBe('off');
+  await db.query('ALTER ROLE postgres SET synchronous_commit = remote_apply');
+  expect(await waits()).toBe('remote_apply');
+  await db.query('ALTER ROLE postgres RESET synchronous_commit');
 });
 
 it('names the constraint that refuses a row, and no value', async () => {
