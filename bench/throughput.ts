@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Server } from '../dev/servers/index.ts';
 import type { Measured } from './measure.ts';
 import type { Figure, Result } from './report.ts';
@@ -50,6 +51,8 @@ export async function count(stage: Stage, throughput: Throughput): Promise<void>
 
 function figuresOf(result: ThroughputResult): Figure[] {
   const { rows, rowsPerSecond, limit, limitRowsPerSecond } = result;
+  // Lockstep's and the servers': where that is nearly all of them, the machine is the limit.
+  const busy = Object.values(result.cpu).reduce((sum, spent) => sum + spent, 0) / result.seconds;
   return [
     { name: 'rows/s', value: rowsPerSecond },
     { name: 'seconds', value: result.seconds, digits: 2 },
@@ -61,6 +64,7 @@ function figuresOf(result: ThroughputResult): Figure[] {
       digits: 2,
     },
     { name: 'ms to the first change', value: result.firstMs },
+    { name: `cores busy, of ${availableParallelism()}`, value: busy, digits: 2 },
     ...Object.entries(result.cpu).map(([process, spent]) => ({
       name: `CPU s per million: ${process}`,
       value: (spent * 1e6) / rows,
