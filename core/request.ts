@@ -60,5 +60,6 @@ export async function writeRequest(target: Target, request: TableRequest, signal
   const batch = { changes: [], checkpoint, bytes: 0, copying: new Set<string>(), barrier: null };
   // A lane of its own: the ones of the process that works stay that one's (G8).
   await target.apply({ name: 'requests', kind: 'stream' }, batch, signal);
+  await target.sync?.(signal);
   return name;
 }

@@ -5,6 +5,8 @@ export interface SessionOptions {
   readonly url: string;
   /** What `pg_stat_activity` shows; the server cuts it at 63 bytes. */
   readonly applicationName: string;
+  /** Commits return before they are on the disk, unless an administrator has said otherwise. */
+  readonly relaxed?: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 15_000;

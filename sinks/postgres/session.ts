@@ -80,7 +80,8 @@ export class Session {
   }
 
   async #prepare(signal: AbortSignal): Promise<void> {
-    const outcomes = await this.query(`${SETTINGS}; ${NO_WAIT}; SELECT pg_backend_pid()`, signal);
+    if (this.#options.relaxed === true) await this.query(NO_WAIT, signal);
+    const outcomes = await this.query(`${SETTINGS}; SELECT pg_backend_pid()`, signal);
     this.#process = outcomes.at(-1)?.rows[0]?.[0] ?? null;
     await this.#try(KEEPALIVE, signal);
     await this.#try(NOTICE_LOSS, signal);

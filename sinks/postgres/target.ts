@@ -66,7 +66,7 @@ export class PostgresTarget implements Target {
   constructor(options: TargetOptions) {
     this.#lockCreation = `SELECT pg_advisory_xact_lock(hashtext(${quoteText(`lockstep ${options.metadata}`)}))`;
     this.#owner = ownerOf(options);
-    this.#sessions = new Sessions(sessionOptions(options));
+    this.#sessions = new Sessions({ ...sessionOptions(options), relaxed: true });
     this.#progress = options.progress;
     this.#tables = new Tables(options.values);
     this.#letters = new HeldLetters(this.#owner, options.deadLetterLimit ?? 0);
