@@ -2,6 +2,7 @@ import type { Change, Moment, Row } from '../../core/contracts.ts';
 import { LockstepError, unreachable } from '../../core/errors.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { compileColumnWriter, type ColumnWriter } from './encodecolumn.ts';
+import { RowWriter } from './rows.ts';
 import { AvroWriter } from './writer.ts';
 
 /** `source.version`: not Debezium's, though the envelope is. */
@@ -28,6 +29,7 @@ export interface Encoder {
 /** An encoder for a table's messages on `topic`, as its `keySchema` and `valueSchema` say them. */
 export function compileEncoder(table: TableSchema, topic: string, options: EncoderOptions): Encoder {
   const columns = table.columns.map((column) => compileColumnWriter(column, `${table.origin} to topic ${topic}`));
+  const rows = new RowWriter(columns);
   const tail = new TimesTail();
   const origin = new SourceBlock(table, options.name);
   const { ids } = options;
@@ -40,8 +42,7 @@ export function compileEncoder(table: TableSchema, topic: string, options: Encod
         writer.byte(0);
         writer.byte(0);
       } else {
-        writeRow(writer, columns, change.before);
-        writeRow(writer, columns, change.after);
+        rows.write(writer, change.before, change.after);
       }
       origin.write(writer, change.at, kind === 'read');
       writer.byte(0); // transaction
@@ -71,15 +72,6 @@ function compileKey(
     writer.header(id);
     for (const { index, write } of parts) write?.(writer, row, index);
   };
-}
-
-function writeRow(writer: AvroWriter, columns: readonly ColumnWriter[], row: Row | null): void {
-  if (row === null) {
-    writer.byte(0);
-    return;
-  }
-  writer.byte(2);
-  for (let i = 0; i < columns.length; i++) columns[i]?.(writer, row, i);
 }
 
 function opOf(kind: Change['kind']): number {
