@@ -5,6 +5,7 @@ import { errorType, kafkaError, throwIfError } from './errors.ts';
 import { kafkajsCluster, type KafkajsBroker, type KafkajsCluster } from './kafkajs.ts';
 import { mendKafkajs } from './mend.ts';
 import { Reader, Writer, type Api } from './protocol.ts';
+import { send } from './send.ts';
 
 /** How the brokers are reached. */
 export interface ClusterOptions {
@@ -105,9 +106,8 @@ export class Cluster {
   }
 
   /** Sends a request to a node and gives its answer behind the response header. `timeoutMs` is for answers that take their time. */
-  async call(node: number, api: Api, body: Writer | Buffer, signal: AbortSignal, timeoutMs = 0): Promise<Reader> {
-    const bytes = body instanceof Writer ? body.bytes : body;
-    return new Reader(await untilAborted(signal, this.#send(node, api, bytes, timeoutMs)));
+  async call(node: number, api: Api, request: Writer, signal: AbortSignal, timeoutMs = 0): Promise<Reader> {
+    return new Reader(await untilAborted(signal, this.#send(node, api, request, timeoutMs)));
   }
 
   /** The versions of a request kind that a node speaks, null where it does not know it. */
@@ -124,20 +124,11 @@ export class Cluster {
     this.#destroy();
   }
 
-  async #send(node: number, { key, version, name }: Api, bytes: Buffer, timeoutMs: number): Promise<Buffer> {
+  async #send(node: number, api: Api, request: Writer, timeoutMs: number): Promise<Buffer> {
     const broker = await this.#broker(node);
-    const connection = broker.connectionPool.pool[key === FETCH_API ? 1 : 0];
+    const connection = broker.connectionPool.pool[api.key === FETCH_API ? 1 : 0];
     if (!connection.isConnected()) await connection.connect();
-    return await connection.send({
-      request: {
-        apiKey: key,
-        apiVersion: version,
-        apiName: name,
-        encode: () => Promise.resolve({ buf: bytes, buffer: bytes }),
-      },
-      response: { decode: asIs, parse: asIs },
-      requestTimeout: timeoutMs,
-    });
+    return await send(connection, api, request, timeoutMs);
   }
 
   async #broker(node: number): Promise<KafkajsBroker> {
@@ -197,8 +188,4 @@ function readPartition(answer: Reader): { partition: number; leader: number } {
   const leader = answer.int32();
   for (let list = 0; list < 3; list++) answer.array(() => answer.int32());
   return { partition, leader };
-}
-
-function asIs(payload: Buffer): Promise<Buffer> {
-  return Promise.resolve(payload);
 }

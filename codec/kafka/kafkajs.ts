@@ -16,9 +16,29 @@ export interface KafkajsBroker {
   readonly connectionPool: { readonly pool: readonly [KafkajsConnection, KafkajsConnection] };
 }
 export interface KafkajsConnection {
+  readonly clientId: string;
+  readonly socket: Socket;
+  readonly requestQueue: { push(request: KafkajsRequest): void };
   isConnected(): boolean;
+  failIfNotConnected(): void;
   connect(): Promise<unknown>;
-  send(call: object): Promise<Buffer>;
+  /** Does nothing where the login still holds, or there is none. */
+  authenticate(): Promise<void>;
+  nextCorrelationId(): number;
+}
+export interface KafkajsRequest {
+  readonly entry: {
+    readonly apiKey: number;
+    readonly apiVersion: number;
+    readonly apiName: string;
+    readonly correlationId: number;
+    readonly resolve: (answer: { readonly payload: Buffer }) => void;
+    readonly reject: (error: unknown) => void;
+  };
+  readonly expectResponse: boolean;
+  /** In ms; the connection's own limit holds where it is longer. */
+  readonly requestTimeout: number;
+  readonly sendRequest: () => void;
 }
 
 const CONNECT_MS = 5000;

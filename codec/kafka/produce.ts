@@ -14,8 +14,8 @@ export interface PartitionBatch {
 }
 
 /**
- * Sends at most one batch per partition to the node that leads them all. The batches' bytes are copied before this returns; resolves
- * once all replicas in sync have them. Throws what the broker answers for the first partition that it refuses.
+ * Sends at most one batch per partition to the node that leads them all. The batches' bytes are not copied: they must stay as they are until this
+ * resolves, which it does once all replicas in sync have them; where it fails, for ever. Throws what the broker answers for the first partition that it refuses.
  *   Produce v7 => transactional_id? acks timeout [topic [partition records]]
  */
 export async function produce(
@@ -25,11 +25,10 @@ export async function produce(
   batches: readonly PartitionBatch[],
   signal: AbortSignal,
 ): Promise<void> {
-  const size = batches.reduce((sum, batch) => sum + batch.records.length + batch.topic.length * 3 + 16, 64);
-  const request = new Writer(size + (transactionalId?.length ?? 0) * 3);
+  const request = new Writer();
   request.string(transactionalId).int16(ALL_REPLICAS).int32(TIMEOUT_MS);
   request.array(batches, ({ topic, partition, records }) => {
-    request.string(topic).int32(1).int32(partition).data(records);
+    request.string(topic).int32(1).int32(partition).borrowed(records);
   });
   const answer = await cluster.call(node, produceApi, request, signal);
   // => [topic [partition error base_offset append_time log_start]] throttle

@@ -13,14 +13,22 @@ export interface Api {
 export class Writer {
   #buffer: Buffer;
   #length = 0;
+  /** What stands before `#buffer[#start]`. */
+  readonly #before: Buffer[] = [];
+  #start = 0;
 
   constructor(size = 256) {
     this.#buffer = Buffer.allocUnsafe(size);
   }
 
-  /** What was written. Valid until the next write. */
+  /** What was written, copied. */
   get bytes(): Buffer {
-    return this.#buffer.subarray(0, this.#length);
+    return Buffer.concat(this.parts);
+  }
+
+  /** What was written, piece by piece. Valid until the next write. */
+  get parts(): readonly Buffer[] {
+    return [...this.#before, this.#buffer.subarray(this.#start, this.#length)];
   }
 
   int8(value: number): this {
@@ -60,6 +68,14 @@ export class Writer {
     this.int32(value.length);
     const at = this.#grow(value.length);
     this.#buffer.set(value, at);
+    return this;
+  }
+
+  /** The same without a copy: the bytes must stay as they are until the request is answered. */
+  borrowed(value: Buffer): this {
+    this.int32(value.length);
+    this.#before.push(this.#buffer.subarray(this.#start, this.#length), value);
+    this.#start = this.#length;
     return this;
   }
 

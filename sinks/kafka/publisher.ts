@@ -143,20 +143,23 @@ export class Publisher {
   }
 
   #send(leader: number, collected: readonly Collected[], signal: AbortSignal): void {
-    const packed = this.#pack(collected);
-    const sent = this.#turns
-      .take(async () => {
-        const batches = await packed;
-        const answered = produce(this.#cluster, leader, this.#transaction.transactionalId, batches, signal);
-        for (const { writer } of collected) this.#spareWriter(writer);
-        return { answered };
-      })
-      .then(async ({ answered }) => await answered)
-      .catch((error: unknown) => {
-        this.#failure ??= error instanceof Error ? error : toLockstepError(error);
-      })
-      .finally(() => this.#inFlight.delete(sent));
+    const sent = this.#deliver(leader, collected, signal).finally(() => this.#inFlight.delete(sent));
     this.#inFlight.add(sent);
+  }
+
+  async #deliver(leader: number, collected: readonly Collected[], signal: AbortSignal): Promise<void> {
+    try {
+      const packed = this.#pack(collected);
+      const { answered } = await this.#turns.take(async () => {
+        const batches = await packed;
+        // Not waited for in the turn: the next request goes out meanwhile.
+        return { answered: produce(this.#cluster, leader, this.#transaction.transactionalId, batches, signal) };
+      });
+      await answered;
+      for (const { writer } of collected) this.#spareWriter(writer);
+    } catch (error) {
+      this.#failure ??= error instanceof Error ? error : toLockstepError(error);
+    }
   }
 
   async #pack(collected: readonly Collected[]): Promise<PartitionBatch[]> {
