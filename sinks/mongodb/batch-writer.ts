@@ -13,8 +13,9 @@ import { type Step, stepsOf } from './fold.ts';
 import type { HeldLetters } from './held-letters.ts';
 import { type RefusedWrite, RowsRefused } from './refused.ts';
 import { applySchemaChange, stepName, truncate, truncateSome } from './schema.ts';
+import type { Expect } from './statements.ts';
 import { inTransaction } from './transaction.ts';
-import { type Expect, hasInserts, writeCascade, writeInside, writeOutside } from './writes.ts';
+import { hasInserts, writeCascade, writeInside, writeOutside } from './writes.ts';
 
 /** How many transactions of one lane are under way at once where their order does not matter. */
 const inFlight = 3;
