@@ -17,8 +17,8 @@ import type { Expect } from './statements.ts';
 import { inTransaction } from './transaction.ts';
 import { hasInserts, writeCascade, writeInside, writeOutside } from './writes.ts';
 
-/** How many transactions of one lane are under way at once where their order does not matter. */
-const inFlight = 3;
+/** How many transactions of one lane are under way at once where their order does not matter: one is written while another one is committed. */
+const inFlight = 2;
 
 /** How many documents of a cascade are written in one transaction. */
 const cascadesAtOnce = 1_000;
