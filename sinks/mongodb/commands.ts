@@ -39,7 +39,8 @@ export async function runStatements<W extends Write>(
       if (command !== 'insert') found += answer.n;
       for (const error of answer.refused) {
         const write = writes[first + error.index];
-        if (write !== undefined) refused.push({ write, error });
+        if (write === undefined) throw error;
+        refused.push({ write, error });
       }
       if (sending.ordered && refused.length > 0) break;
     }
