@@ -63,6 +63,35 @@ export class Bytes {
     buffer[at + 3] = value;
   }
 
+  /** A number's low 32 bits, the least significant byte first. */
+  int32le(value: number): void {
+    this.reserve(4);
+    this.putInt32le(this.length, value);
+    this.length += 4;
+  }
+
+  /** The same over what was written at `at`. */
+  putInt32le(at: number, value: number): void {
+    const { buffer } = this;
+    buffer[at] = value;
+    buffer[at + 1] = value >> 8;
+    buffer[at + 2] = value >> 16;
+    buffer[at + 3] = value >> 24;
+  }
+
+  /** A whole number up to 2^53 in eight bytes, the least significant one first. */
+  int64le(value: number): void {
+    const high = Math.floor(value / 0x1_0000_0000);
+    this.int32le(value - high * 0x1_0000_0000);
+    this.int32le(high);
+  }
+
+  /** A double, the least significant byte first. */
+  float64le(value: number): void {
+    this.reserve(8);
+    this.length = this.buffer.writeDoubleLE(value, this.length);
+  }
+
   /** `from[start, end)`. */
   copy(from: Uint8Array, start: number, end: number): void {
     const count = end - start;

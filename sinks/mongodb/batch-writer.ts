@@ -9,15 +9,17 @@ import { type Chunk, chunksOf, isSmall } from './chunks.ts';
 import type { Connection } from './connect.ts';
 import type { Destination } from './destination.ts';
 import { isDuplicateKey } from './errors.ts';
+import type { Fences } from './fences.ts';
 import { type Step, stepsOf } from './fold.ts';
 import type { HeldLetters } from './held-letters.ts';
 import { type RefusedWrite, RowsRefused } from './refused.ts';
 import { applySchemaChange, stepName, truncate, truncateSome } from './schema.ts';
-import { inTransaction } from './transaction.ts';
-import { type Expect, hasInserts, writeCascade, writeInside, writeOutside } from './writes.ts';
+import type { Expect } from './statements.ts';
+import { inTransaction, patientAttempts } from './transaction.ts';
+import { hasInserts, writeCascade, writeInside, writeOutside } from './writes.ts';
 
-/** How many transactions of one lane are under way at once where their order does not matter. */
-const inFlight = 3;
+/** How many transactions of one lane are under way at once where their order does not matter: one is written while another one is committed. */
+const inFlight = 2;
 
 /** How many documents of a cascade are written in one transaction. */
 const cascadesAtOnce = 1_000;
@@ -29,6 +31,7 @@ class TooMany extends Error {}
 export interface Shared {
   readonly connection: Connection;
   readonly checkpoints: Checkpoints;
+  readonly fences: Fences;
   readonly destination: (table: TableSchema) => Destination;
   readonly letters: HeldLetters;
 }
@@ -50,21 +53,23 @@ export interface Writing {
 export class BatchWriter {
   readonly #connection: Connection;
   readonly #checkpoints: Checkpoints;
+  readonly #fences: Fences;
   readonly #destination: Shared['destination'];
   readonly #letters: HeldLetters;
+  readonly #of: Writing['lane'];
   readonly #lane: string;
-  readonly #kind: Lane['kind'];
   readonly #draft: HeldDraft;
   readonly #signal: AbortSignal;
   readonly #changed = new Counts();
 
-  constructor({ connection, checkpoints, destination, letters }: Shared, { lane, draft, signal }: Writing) {
+  constructor({ connection, checkpoints, fences, destination, letters }: Shared, { lane, draft, signal }: Writing) {
     this.#connection = connection;
     this.#checkpoints = checkpoints;
+    this.#fences = fences;
     this.#destination = destination;
     this.#letters = letters;
+    this.#of = lane;
     this.#lane = lane.name;
-    this.#kind = lane.kind;
     this.#draft = draft;
     this.#signal = signal;
   }
@@ -74,12 +79,30 @@ export class BatchWriter {
     const { checkpoint, bytes } = batch;
     const all = stepsOf(batch, this.#destination);
     // A copy's truncate belongs to the rows that come with it, and so is done again with them.
-    const steps = this.#kind === 'copy' ? all : this.#ahead(all);
+    const steps = this.#of.kind === 'copy' ? all : this.#ahead(all);
+    if (steps.length > 0) await this.#takeOver();
     if (checkpoint !== null && (await this.#atOnce(steps, bytes, checkpoint))) return this.#changed;
     const last = await this.#applyBut(steps, bytes, checkpoint !== null);
     if (checkpoint !== null) await this.#finish(last, checkpoint);
     else if (this.#draft.touched) await this.#finishPart();
     return this.#changed;
+  }
+
+  /**
+   * Before the first rows: what another process has left of the lane is committed before this or not at all (G8). The lane comes first, for then that process
+   * begins nothing new. Both in transactions, which do not wait for others.
+   */
+  async #takeOver(): Promise<void> {
+    if (!this.#connection.transactions) return;
+    if (this.#checkpoints.isHeld(this.#lane) && this.#fences.isRaised(this.#of)) return;
+    const { client } = this.#connection;
+    const move = this.#checkpoints.hold(this.#lane);
+    const claim = async (session: ClientSession): Promise<void> => await this.#checkpoints.write(move, session);
+    await inTransaction(client, claim, this.#signal, patientAttempts);
+    this.#checkpoints.moved(move);
+    await this.#fences.raise(this.#of, async (take) => {
+      await inTransaction(client, take, this.#signal, patientAttempts);
+    });
   }
 
   /** Without what the lane has done of them already: up to the last truncate or schema change that it noted. */
@@ -117,17 +140,13 @@ export class BatchWriter {
 
   /** Those farthest from the cause first: what is left of it when it is interrupted is found again (G1). */
   async #cascade(change: Cascade): Promise<void> {
-    const { transactions, client } = this.#connection;
+    const { transactions } = this.#connection;
     await this.#take();
     const writes = await expand(change, this.#destination, null);
     for (let at = 0; at < writes.length; at += cascadesAtOnce) {
       const some: readonly CascadeWrite[] = writes.slice(at, at + cascadesAtOnce);
       this.#signal.throwIfAborted();
-      const inside = async (session: ClientSession): Promise<void> => {
-        await this.#checkpoints.verify(this.#lane, session);
-        await writeCascade(session, some);
-      };
-      if (transactions) await inTransaction(client, inside, this.#signal);
+      if (transactions) await this.#inOwnTransaction(async (session) => await writeCascade(session, some));
       else await writeCascade(null, some);
     }
   }
@@ -160,15 +179,12 @@ export class BatchWriter {
    * running must not delete what its successor writes.
    */
   async #truncate(collection: Collection): Promise<void> {
-    const { transactions, client } = this.#connection;
-    if (!transactions) return await truncate(collection);
+    if (!this.#connection.transactions) return await truncate(collection);
     for (;;) {
       let deleted = 0;
-      const some = async (session: ClientSession): Promise<void> => {
-        await this.#checkpoints.verify(this.#lane, session);
+      await this.#inOwnTransaction(async (session) => {
         deleted = await truncateSome(collection, session);
-      };
-      await inTransaction(client, some, this.#signal);
+      });
       if (deleted === 0) return;
     }
   }
@@ -218,10 +234,7 @@ export class BatchWriter {
   #writeChunk(chunk: Chunk): Promise<void> {
     if (!this.#connection.transactions) return writeOutside(chunk, this.#changed);
     return optimistic(chunk, (expect) =>
-      this.#inTransaction(async (session, counts) => {
-        await this.#checkpoints.verify(this.#lane, session);
-        await writeInside(session, chunk, expect, counts);
-      }),
+      this.#inOwnTransaction(async (session, counts) => await writeInside(session, chunk, expect, counts)),
     );
   }
 
@@ -258,10 +271,26 @@ export class BatchWriter {
     expect: Expect,
     writeLetters: (session: ClientSession) => Promise<void>,
   ): Promise<void> {
-    return this.#inTransaction(async (session, counts) => {
-      await this.#checkpoints.write(move, session);
-      if (chunk !== null) await writeInside(session, chunk, expect, counts);
-      await writeLetters(session);
+    return this.#fences.with(this.#of, async (hold) => {
+      await this.#inTransaction(async (session, counts) => {
+        await this.#checkpoints.write(move, session);
+        if (chunk !== null) {
+          await hold(session);
+          await writeInside(session, chunk, expect, counts);
+        }
+        await writeLetters(session);
+      });
+    });
+  }
+
+  /** For rows without their checkpoint. Errors: CHECKPOINT_MOVED where the lane is not this process's any more. */
+  #inOwnTransaction(work: (session: ClientSession, counts: Counts) => Promise<void>): Promise<void> {
+    return this.#fences.with(this.#of, async (hold) => {
+      await this.#inTransaction(async (session, counts) => {
+        await this.#checkpoints.verify(this.#lane, session);
+        await hold(session);
+        await work(session, counts);
+      });
     });
   }
 

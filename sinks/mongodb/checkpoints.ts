@@ -116,9 +116,14 @@ export class Checkpoints {
     return this.#lanes.get(lane)?.held === true;
   }
 
+  /** The lane's next version with nothing else moved. */
+  hold(lane: string, step = this.step(lane)): Move {
+    return { ...this.move(lane, { set: new Map(), drop: [] }), step };
+  }
+
   /** Takes the lane, or proves that it is still ours. Errors: CHECKPOINT_MOVED. */
   async claim(lane: string, step = this.step(lane)): Promise<void> {
-    const move: Move = { ...this.move(lane, { set: new Map(), drop: [] }), step };
+    const move = this.hold(lane, step);
     await this.write(move, null);
     this.moved(move);
   }

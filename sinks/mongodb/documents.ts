@@ -1,16 +1,19 @@
 import type { Document } from 'mongodb';
 import { ObjectId } from 'mongodb';
+import type { Bytes } from '../../core/bytes.ts';
 import type { Row, Value } from '../../core/contracts.ts';
 import { valueAt } from '../../core/row.ts';
 import type { TableSchema } from '../../core/table.ts';
 import type { OnChanged, ValuePolicies } from '../../core/value-policy.ts';
+import { close, DOCUMENT, headOf, OBJECT_ID, open } from './bson.ts';
+import { type Append, appendOf, appendText } from './fields.ts';
 import { needsMap } from './json.ts';
 import { type Convert, converter } from './values.ts';
 
 /** Tells rows apart by key inside one batch; equal exactly where the `_id`s are. */
 export type RowKey = number | bigint | string | boolean;
 
-/** A table's rows as documents, compiled once per schema and target. */
+/** A table's rows as BSON documents, compiled once per schema and target. */
 export interface Documents {
   readonly table: TableSchema;
   /** False for a table without a key: its rows have an `_id` made up by us and are found by all their values. */
@@ -18,71 +21,110 @@ export interface Documents {
   /** A name begins with `$`: such documents cannot be written as replacements, only by a pipeline (manual, "Dollar-Prefixed Fields"). */
   readonly dollar: boolean;
   key(row: Row): RowKey;
-  id(row: Row): unknown;
-  /** `_id` first, then every column under its name in their order. */
-  document(row: Row, onChanged?: OnChanged): Document;
-  /** The columns without `_id`. */
-  values(row: Row, onChanged?: OnChanged): Document;
+  /** Appends a document of `_id` alone. */
+  appendId(out: Bytes, row: Row): void;
+  /** Appends a document: `_id` first, then every column under its name in their order. Errors: as of `Convert`; TooLarge. */
+  appendDocument(out: Bytes, row: Row, onChanged?: OnChanged): void;
+  /** Appends a document of the columns without `_id`. Errors: as above. */
+  appendValues(out: Bytes, row: Row, onChanged?: OnChanged): void;
   /** Finds documents with exactly these values in all columns. */
   matching(row: Row): Document;
   /** One column's value as its field holds it. */
   convert(index: number, value: Value): unknown;
 }
 
+/** Documents hold 16 MiB (manual, "MongoDB Limits and Thresholds"). */
+const LARGEST = 16 << 20;
+
+/** Says that a row is larger than a document may be. */
+export class TooLarge extends Error {}
+
+/** A part of a document: what stands under a name. */
+interface Element {
+  readonly name: string;
+  readonly index: number;
+  readonly append: Append;
+}
+
+interface Field extends Element {
+  readonly convert: Convert;
+}
+
 export function documentsOf(table: TableSchema, policies: ValuePolicies): Documents {
-  const names = table.columns.map(({ name }) => name);
-  const converts = table.columns.map((column, index) =>
-    converter(column, `${table.origin}.${column.name}`, table.key.includes(index) ? null : policies),
-  );
+  const columns = table.columns.map((column, index): Field => {
+    const isKey = table.key.includes(index);
+    const convert = converter(column, `${table.origin}.${column.name}`, isKey ? null : policies);
+    return { name: column.name, index, convert, append: appendOf(column.type, convert) };
+  });
   const keyed = table.key.length > 0;
-  const id = keyed ? compileId(table, names, converts) : () => new ObjectId();
-  const fields = names.map((name, index) => [name, index] as const).filter(([name]) => name !== '_id' || !keyed);
+  const fields = columns.filter(({ name }) => name !== '_id' || !keyed);
+  const id = keyed ? idOf(table, columns) : madeUpId;
   return {
     table,
     keyed,
-    dollar: names.some((name) => name.startsWith('$')),
+    dollar: columns.some(({ name }) => name.startsWith('$')),
     key: compileKey(table.key),
-    id,
-    document: names.some(needsMap)
-      ? (row, onChanged) => fillMap(new Map([['_id', id(row)]]), row, fields, converts, onChanged)
-      : (row, onChanged) => fillObject({ _id: id(row) }, row, fields, converts, onChanged),
-    values: names.some(needsMap)
-      ? (row, onChanged) => fillMap(new Map(), row, fields, converts, onChanged)
-      : (row, onChanged) => fillObject({}, row, fields, converts, onChanged),
-    matching: (row) => matchAll(row, fields, converts),
-    convert: (index, value) => (value === null ? null : (converts[index]?.(value) ?? null)),
+    appendId: documentOf([id]),
+    appendDocument: documentOf([id, ...fields]),
+    appendValues: documentOf(fields),
+    matching: (row) => matchAll(row, fields),
+    convert: (index, value) => (value === null ? null : (columns[index]?.convert(value) ?? null)),
   };
 }
 
-type Fields = readonly (readonly [name: string, index: number])[];
-
-function convertAt(row: Row, index: number, converts: readonly Convert[], onChanged?: OnChanged): unknown {
-  const value = valueAt(row, index);
-  const convert = converts[index];
-  return value === null || convert === undefined ? null : convert(value, onChanged);
+/** Writes documents of these elements. */
+function documentOf(elements: readonly Element[]): Documents['appendDocument'] {
+  const compiled = elements.map(({ name, index, append }) => ({ head: headOf(name), index, append }));
+  return (out, row, onChanged) => {
+    const at = open(out);
+    for (const { head, append, index } of compiled) {
+      const begun = out.length;
+      out.copy(head, 0, head.length);
+      const type = append(out, row, index, onChanged);
+      out.buffer[begun] = type;
+    }
+    close(out, at);
+    if (out.length - at > LARGEST) throw new TooLarge();
+  };
 }
 
-function fillObject(
-  document: Document,
-  row: Row,
-  fields: Fields,
-  converts: readonly Convert[],
-  onChanged?: OnChanged,
-): Document {
-  for (const [name, index] of fields) document[name] = convertAt(row, index, converts, onChanged);
-  return document;
+const madeUpId: Element = {
+  name: '_id',
+  index: -1,
+  append(out) {
+    out.copy(new ObjectId().id, 0, 12);
+    return OBJECT_ID;
+  },
+};
+
+/** One column: its value; several: a sub-document of them in the key's order. A SET is its labels' text, for an `_id` cannot be an array. */
+function idOf(table: TableSchema, columns: readonly Field[]): Element {
+  const parts = table.key.flatMap((index): Element[] => {
+    const column = columns[index];
+    if (column === undefined) return [];
+    const append = table.columns[index]?.type.kind === 'set' ? appendText : column.append;
+    return [{ ...column, append }];
+  });
+  const [first] = parts;
+  if (parts.length === 1 && first !== undefined) return { ...first, name: '_id' };
+  const appendParts = documentOf(parts);
+  const append: Append = (out, row) => {
+    appendParts(out, row);
+    return DOCUMENT;
+  };
+  return { name: '_id', index: -1, append };
 }
 
-/** Keeps columns named `1` or `__proto__` in their place; the driver writes a Map as a document. */
-function fillMap(
-  document: Map<string, unknown>,
-  row: Row,
-  fields: Fields,
-  converts: readonly Convert[],
-  onChanged?: OnChanged,
-): Document {
-  for (const [name, index] of fields) document.set(name, convertAt(row, index, converts, onChanged));
-  return document;
+function matchAll(row: Row, fields: readonly Field[]): Document {
+  return {
+    $and: fields.map(({ name, index, convert }) => {
+      const found = valueAt(row, index);
+      const value = found === null ? null : convert(found);
+      if (isPlainName(name)) return { [name]: { $eq: value } };
+      const field = { $ifNull: [{ $getField: { field: { $literal: name }, input: '$$ROOT' } }, null] };
+      return { $expr: { $eq: [field, { $literal: value }] } };
+    }),
+  };
 }
 
 /** Whether a query can name the field as it is. */
@@ -92,37 +134,6 @@ export function isPlainName(name: string): boolean {
 
 export function columnName({ columns }: TableSchema, index: number): string {
   return columns[index]?.name ?? '';
-}
-
-function matchAll(row: Row, fields: Fields, converts: readonly Convert[]): Document {
-  return {
-    $and: fields.map(([name, index]) => {
-      const value = convertAt(row, index, converts);
-      if (isPlainName(name)) return { [name]: { $eq: value } };
-      const field = { $ifNull: [{ $getField: { field: { $literal: name }, input: '$$ROOT' } }, null] };
-      return { $expr: { $eq: [field, { $literal: value }] } };
-    }),
-  };
-}
-
-/** One column: its value; several: a sub-document of them in the key's order. A SET is its labels' text, for an `_id` cannot be an array. */
-function compileId(table: TableSchema, names: readonly string[], converts: readonly Convert[]): (row: Row) => unknown {
-  const parts = table.key.map((index) => {
-    const text = table.columns[index]?.type.kind === 'set';
-    return {
-      name: names[index] ?? '',
-      convert: (row: Row) => (text ? valueAt(row, index) : convertAt(row, index, converts)),
-    };
-  });
-  const [first] = parts;
-  if (parts.length === 1 && first !== undefined) return first.convert;
-  if (parts.some(({ name }) => needsMap(name)))
-    return (row) => new Map(parts.map(({ name, convert }) => [name, convert(row)]));
-  return (row) => {
-    const id: Document = {};
-    for (const { name, convert } of parts) id[name] = convert(row);
-    return id;
-  };
 }
 
 function compileKey(key: readonly number[]): (row: Row) => RowKey {

@@ -14,6 +14,21 @@ import {
 } from 'mongodb';
 import { type Code, LockstepError } from '../../core/errors.ts';
 
+/** One statement of a command that the server did not carry out. Its text stays out: it can hold a document (G5). */
+export class StatementRefused extends Error {
+  override readonly name = 'StatementRefused';
+  /** The server's number for the reason. */
+  readonly code: number;
+  /** Which of the command's statements it is. */
+  readonly index: number;
+
+  constructor(code: number, index: number) {
+    super(`the server refused a statement (${String(code)})`);
+    this.code = code;
+    this.index = index;
+  }
+}
+
 interface Meaning {
   readonly code: Code;
   readonly what: string;
@@ -121,6 +136,7 @@ export function targetError(thrown: unknown, { server, doing }: Scene): unknown 
   if (error instanceof LockstepError) return error;
   const place = `${doing} at ${server}`;
   if (isOfSocket(error)) return connectionLost(error, place, error.code);
+  if (error instanceof StatementRefused) return fromServer(error, error.code, place);
   if (!(error instanceof MongoError)) return error;
   if (error instanceof MongoServerSelectionError) return selectionError(error, server);
   if (error instanceof MongoInvalidArgumentError && doing.startsWith('writing')) {
@@ -158,7 +174,7 @@ function unwrapped(error: unknown): unknown {
   return inner instanceof Error ? inner : error;
 }
 
-function fromServer(error: MongoError, number: number, place: string): LockstepError {
+function fromServer(error: Error, number: number, place: string): LockstepError {
   const meaning = meanings.get(number);
   const name = error instanceof MongoServerError && error.codeName !== undefined ? ` ${error.codeName}` : '';
   const message = `${place}: ${meaning?.what ?? 'the server refused a command'} (${String(number)}${name})`;
@@ -200,6 +216,7 @@ function systemCode(error: unknown): string | null {
 export function numberOf(error: unknown): number | null {
   const written = error instanceof MongoBulkWriteError ? writeErrorsOf(error)[0]?.code : undefined;
   if (written !== undefined) return written;
+  if (error instanceof StatementRefused) return error.code;
   return error instanceof MongoError && typeof error.code === 'number' ? error.code : null;
 }
 

@@ -10,6 +10,7 @@ import { BatchWriter, type Shared } from './batch-writer.ts';
 import { Checkpoints, collectionName } from './checkpoints.ts';
 import { appNameOf, connect, type Connection } from './connect.ts';
 import { type Destination, destinations } from './destination.ts';
+import { Fences } from './fences.ts';
 import { targetError } from './errors.ts';
 import { HeldLetters } from './held-letters.ts';
 import { letterCollections, StoredLetters } from './letters.ts';
@@ -35,6 +36,7 @@ class MongoTarget implements Target {
     this.#shared = {
       connection,
       checkpoints,
+      fences: new Fences(connection.metadata, options),
       destination: destinations(connection, options.values),
       letters: new HeldLetters(stored, options.deadLetterLimit ?? 0),
     };

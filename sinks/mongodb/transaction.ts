@@ -4,7 +4,9 @@ import { durable } from './connect.ts';
 import { isTransient, isUnknownCommit, ofCommit } from './errors.ts';
 
 /** What can heal within seconds is tried again here; what takes longer (an election) is for the run's own retry. */
-const attempts = 6;
+const usualAttempts = 6;
+/** Some three seconds: as long as what a predecessor has under way may take, and after which it counts as abandoned (`abandoned.ts`). */
+export const patientAttempts = 9;
 
 /**
  * Runs `work` in one transaction and commits it durably. A transaction that lost against another, or whose server went away, is run again
@@ -14,6 +16,7 @@ export async function inTransaction(
   client: MongoClient,
   work: (session: ClientSession) => Promise<void>,
   signal: AbortSignal,
+  attempts = usualAttempts,
 ): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
@@ -40,7 +43,7 @@ async function commit(session: ClientSession, signal: AbortSignal): Promise<void
       return;
     } catch (thrown) {
       const error = ofCommit(thrown);
-      if (!isUnknownCommit(error) || isTransient(error) || attempt === attempts) throw error;
+      if (!isUnknownCommit(error) || isTransient(error) || attempt === usualAttempts) throw error;
     }
     await pause(attempt, signal);
   }

@@ -1,21 +1,15 @@
-import { type AnyBulkWriteOperation, type ClientSession, type Document, MongoBulkWriteError } from 'mongodb';
+import type { ClientSession } from 'mongodb';
 import type { Counts } from '../../core/counts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import type { OnChanged } from '../../core/value-policy.ts';
 import { cascadeOperations, type CascadeWrite } from './cascade.ts';
 import type { Chunk } from './chunks.ts';
+import { type Failed, runStatements } from './commands.ts';
 import type { Destination } from './destination.ts';
-import { isDuplicateKey, writeErrorsOf } from './errors.ts';
+import { isDuplicateKey } from './errors.ts';
 import type { KeyedWrite, UnkeyedWrite } from './fold.ts';
-import { blamed, operationsOf, type RefusedWrite, RowsRefused } from './refused.ts';
-
-type Operation = AnyBulkWriteOperation;
-
-/**
- * `new`: rows that should be new are inserted, which is two to ten times as fast as an upsert, and a key that is there already fails the call.
- * `any`: they replace what is there.
- */
-export type Expect = 'new' | 'any';
+import { blamed, RowsRefused } from './refused.ts';
+import { type Expect, keyedStatements, unkeyedStatements } from './statements.ts';
 
 /** Whether `new` and `any` make a difference. */
 export function hasInserts(chunk: Chunk): boolean {
@@ -23,8 +17,8 @@ export function hasInserts(chunk: Chunk): boolean {
 }
 
 /**
- * Writes a chunk inside a transaction. Fails as a whole, and with the first error: after an unordered one the driver goes on, and then says
- * only that the transaction is over. Errors: RowsRefused where rows are to blame; where a row that should be new is not, the driver's.
+ * Writes a chunk inside a transaction. Fails as a whole, and with the first error. Errors: RowsRefused where rows are to blame; StatementRefused where
+ * a key is there that should be new.
  */
 export async function writeInside(
   session: ClientSession,
@@ -32,17 +26,15 @@ export async function writeInside(
   expect: Expect,
   changed: Counts,
 ): Promise<void> {
+  const sending = { session, ordered: true };
   for (const group of byCollection(chunk.keyed)) {
-    const onChanged = counting(changed, group[0]);
-    const writes = group.toSorted(byCommand);
-    const operations = operationsOf(writes, (write) => keyedOperation(write, expect, onChanged));
-    try {
-      await group[0].to.collection.bulkWrite(operations, { session, ordered: true });
-    } catch (error) {
-      throw expect === 'new' && isDuplicateKey(error) && hasInserts(chunk) ? error : blamed(error, writes, operations);
-    }
+    const writes = byCommand(group);
+    const { refused } = await runStatements(writes, keyedStatements(expect), sending, counting(changed, group[0]));
+    const [first] = refused;
+    if (first === undefined) continue;
+    throw expect === 'new' && isDuplicateKey(first.error) && hasInserts(chunk) ? first.error : blamed(refused);
   }
-  await writeUnkeyed(chunk.unkeyed, { session }, changed);
+  await writeUnkeyed(chunk.unkeyed, session, changed);
 }
 
 /** Writes what a cascade comes to, in its order; `session` is null on a server without transactions. */
@@ -62,67 +54,56 @@ export async function writeCascade(session: ClientSession | null, writes: readon
  * others of their collection are written.
  */
 export async function writeOutside(chunk: Chunk, changed: Counts): Promise<void> {
-  for (const writes of byCollection(chunk.keyed)) {
-    const onChanged = counting(changed, writes[0]);
-    const failed = await writeUnordered(writes, 'new', onChanged);
-    const again = failed.filter(({ write, code }) => code === 11000 && write.fate === 'insert');
-    const still = await writeUnordered(
-      again.map(({ write }) => write),
-      'any',
-    );
+  for (const group of byCollection(chunk.keyed)) {
+    const failed = await writeUnordered(group, 'new', counting(changed, group[0]));
+    const [first, ...others] = failed.filter(({ write, error }) => isDuplicateKey(error) && write.fate === 'insert');
+    const again = first === undefined ? [] : [first, ...others];
+    const still = await writeAgain(again);
     const refused = [...failed.filter((one) => !again.includes(one)), ...still];
     if (refused.length > 0) throw new RowsRefused(refused);
   }
-  await writeUnkeyed(chunk.unkeyed, {}, changed);
+  await writeUnkeyed(chunk.unkeyed, null, changed);
 }
 
-type Failed = RefusedWrite & { readonly write: KeyedWrite; readonly code: number };
+/** Rows whose key is there already replace what is there. What policies changed of them is counted. */
+async function writeAgain(failed: readonly Failed<KeyedWrite>[]): Promise<readonly Failed<KeyedWrite>[]> {
+  const [first, ...others] = failed.map(({ write }) => write);
+  return first === undefined ? [] : await writeUnordered([first, ...others], 'any', () => undefined);
+}
 
 /** Writes what can be written and gives the rest; throws what no row is to blame for. */
-async function writeUnordered(writes: readonly KeyedWrite[], expect: Expect, onChanged?: OnChanged): Promise<Failed[]> {
-  const [first] = writes;
-  if (first === undefined) return [];
-  const operations = operationsOf(writes, (write) => keyedOperation(write, expect, onChanged));
-  try {
-    await first.to.collection.bulkWrite(operations, { ordered: false });
-    return [];
-  } catch (error) {
-    const blame = blamed(error, writes, operations);
-    if (!(blame instanceof RowsRefused) || !(error instanceof MongoBulkWriteError)) throw blame;
-    return writeErrorsOf(error).flatMap(({ index, code }) => {
-      const write = writes[index];
-      return write === undefined ? [] : [{ write, code, error }];
-    });
-  }
+async function writeUnordered(
+  group: NonEmpty<KeyedWrite>,
+  expect: Expect,
+  onChanged: OnChanged,
+): Promise<readonly Failed<KeyedWrite>[]> {
+  const sending = { session: null, ordered: false };
+  const { refused } = await runStatements(byCommand(group), keyedStatements(expect), sending, onChanged);
+  const blame = blamed(refused);
+  if (refused.length > 0 && !(blame instanceof RowsRefused)) throw blame;
+  return refused;
 }
 
 /** Errors: TARGET_ROW_REFUSED where a row that should be there is not: the collection is not what the table was (G5); RowsRefused. */
-async function writeUnkeyed(
-  unkeyed: Chunk['unkeyed'],
-  options: { readonly session?: ClientSession },
-  changed: Counts,
-): Promise<void> {
+async function writeUnkeyed(unkeyed: Chunk['unkeyed'], session: ClientSession | null, changed: Counts): Promise<void> {
   for (const writes of byCollection(unkeyed)) {
-    const { place, collection } = writes[0].to;
-    const onChanged = counting(changed, writes[0]);
-    const operations = operationsOf(writes, (write) => unkeyedOperation(write, onChanged));
-    const result = await collection.bulkWrite(operations, { ...options, ordered: true }).catch((error: unknown) => {
-      throw blamed(error, writes, operations);
-    });
+    const sending = { session, ordered: true };
+    const outcome = await runStatements(writes, unkeyedStatements, sending, counting(changed, writes[0]));
+    if (outcome.refused.length > 0) throw blamed(outcome.refused);
     const wanted = writes.filter((write) => write.fate !== 'insert' && write.must).length;
-    if (result.matchedCount + result.deletedCount >= wanted) continue;
-    const missing = wanted - result.matchedCount - result.deletedCount;
-    const message = `${place} has no _id from a key, and no document equals the old row of ${String(missing)} changes`;
+    if (outcome.found >= wanted) continue;
+    const missing = String(wanted - outcome.found);
+    const message = `${writes[0].to.place} has no _id from a key, and no document equals the old row of ${missing} changes`;
     const fix = 'copy the table again, or give it a primary key at the source';
     throw new LockstepError('TARGET_ROW_REFUSED', message, { fix });
   }
 }
 
-/** What goes in one command together: the driver begins a new one where the kind of operation changes. */
-const command: Readonly<Record<KeyedWrite['fate'], number>> = { delete: 0, insert: 1, update: 2, replace: 2 };
+/** A command has statements of one kind: deletes first, as a row may have moved to another key. */
+const turn: Readonly<Record<KeyedWrite['fate'], number>> = { delete: 0, insert: 1, update: 2, replace: 2 };
 
-function byCommand(a: KeyedWrite, b: KeyedWrite): number {
-  return command[a.fate] - command[b.fate];
+function byCommand([...writes]: NonEmpty<KeyedWrite>): NonEmpty<KeyedWrite> {
+  return writes.sort((a, b) => turn[a.fate] - turn[b.fate]);
 }
 
 type NonEmpty<T> = [T, ...T[]];
@@ -135,33 +116,6 @@ function byCollection<W extends { readonly to: Destination }>(writes: readonly W
     else group.push(write);
   }
   return groups.values();
-}
-
-function keyedOperation(
-  { fate, to: { documents }, row }: KeyedWrite,
-  expect: Expect,
-  onChanged?: OnChanged,
-): Operation {
-  const filter: Document = { _id: documents.id(row) };
-  if (fate === 'delete') return { deleteOne: { filter } };
-  const document = documents.document(row, onChanged);
-  if (fate === 'insert' && expect === 'new') return { insertOne: { document } };
-  const upsert = fate !== 'update';
-  if (!documents.dollar) return { replaceOne: { filter, replacement: document, upsert } };
-  return { updateOne: { filter, update: [{ $replaceWith: { $literal: document } }], upsert } };
-}
-
-/** An exchanged document keeps its `_id`. */
-function unkeyedOperation(write: UnkeyedWrite, onChanged: OnChanged): Operation {
-  const { documents } = write.to;
-  if (write.fate === 'insert') return { insertOne: { document: documents.document(write.row, onChanged) } };
-  const filter = documents.matching(write.before);
-  if (write.fate === 'delete') return { deleteOne: { filter } };
-  const values = documents.values(write.row, onChanged);
-  if (!documents.dollar) return { replaceOne: { filter, replacement: values } };
-  return {
-    updateOne: { filter, update: [{ $replaceWith: { $mergeObjects: [{ _id: '$_id' }, { $literal: values }] } }] },
-  };
 }
 
 /** Counts for a collection's table: all writes of a group are of one. */

@@ -16,6 +16,7 @@ export class Proxy implements AsyncDisposable {
     flip: null,
     cutWithin: null,
     lose: null,
+    await: null,
     held: null,
   };
   #server: { readonly host: string; readonly port: number };
@@ -89,6 +90,13 @@ export class Proxy implements AsyncDisposable {
     this.#weather.held = new Bell();
   }
 
+  /** The next time that a client sends what `asked` knows, that and all that comes after it is held until `release`. Resolves when it has come. */
+  async holdBefore(asked: (bytes: Buffer) => boolean): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#weather.await = { asked, come: resolve };
+    });
+  }
+
   /** Lets go on what is held. */
   release(): void {
     const { held } = this.#weather;
@@ -124,6 +132,7 @@ interface Weather {
   flip: Buffer | null;
   cutWithin: number | null;
   lose: { readonly asked: (bytes: Buffer) => boolean; readonly lost: () => void } | null;
+  await: { readonly asked: (bytes: Buffer) => boolean; readonly come: () => void } | null;
   held: Bell | null;
 }
 
@@ -145,6 +154,11 @@ async function pump(line: Line, to: 'client' | 'server', weather: Weather): Prom
       weather.held = new Bell();
       line.lost();
       return;
+    }
+    if (to === 'server' && weather.await?.asked(bytes) === true) {
+      weather.held = new Bell();
+      weather.await.come();
+      weather.await = null;
     }
     while (weather.held !== null) await weather.held.wait(never);
     if (to === 'server') listenFor(line, bytes, weather);

@@ -51,6 +51,21 @@ it('writes text, ASCII and bytes of any length as they are, wherever it has to g
   );
 });
 
+it('writes numbers with the least significant byte first', () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.maxSafeInteger(), fc.double(), (short, long, double) => {
+      const out = new Bytes(1);
+      out.int32le(short);
+      out.int64le(long);
+      out.float64le(double);
+      const { buffer } = out;
+      expect([buffer.readInt32LE(0), buffer.readBigInt64LE(4)]).toEqual([short, BigInt(long)]);
+      expect(buffer.readDoubleLE(12)).toBe(double);
+      expect(out.length).toBe(20);
+    }),
+  );
+});
+
 it('begins anew when it is released', () => {
   const out = new Bytes(1);
   out.ascii('x'.repeat(100_000));

@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { column, copy, insert, int, part, read, remove, stream, table, text } from '../../../contract/changes.ts';
+import { Proxy } from '../../../support/proxy.ts';
+import { apply, Beside, never } from './server.ts';
+
+let beside: Beside;
+beforeAll(async () => {
+  beside = await Beside.start();
+});
+afterAll(async () => await beside.stop());
+
+/** A process and its successor; what the first one sends can be held. */
+async function scene(name: string) {
+  const t = table(name, [column('id', int), column('v', text)], ['id']);
+  const proxy = await Proxy.open(beside.server.url);
+  onTestFinished(() => proxy[Symbol.asyncDispose]());
+  const options = beside.options();
+  const url = `${proxy.url.replace(/\?.*/, '')}?directConnection=true`;
+  const first = await beside.open({ ...options, url }, t);
+  const next = async () => await beside.open(options, t);
+  return { t, proxy, first, next, rows: async () => (await beside.documents(t)).map(({ id }) => Number(id)) };
+}
+
+it.each([
+  ['a chunk of the copy', copy],
+  ['a part of a large transaction', stream],
+])('what a process has still to commit of %s is committed before its successor writes', async (what, lane) => {
+  const { t, proxy, first, next, rows } = await scene(what.replaceAll(' ', '_'));
+  const row = lane === copy ? read : insert;
+  await first.apply(lane, part([row(t, [1, 'a'])]), never);
+  const held = proxy.holdBefore((bytes) => bytes.includes('commitTransaction'));
+  const late = first.apply(lane, part([row(t, [5, 'old'])]), never);
+  late.catch(() => undefined);
+  await held;
+  const deleted = remove(t, [5, 'old']);
+  await expect(apply(await next(), [deleted], '1')).rejects.toMatchObject({ code: 'TARGET_BUSY', verdict: 'retry' });
+  proxy.release();
+  await late;
+  await apply(await next(), [deleted], '1');
+  expect(await rows()).toEqual([1]);
+});
+
+it.each([
+  ['a chunk of the copy', copy],
+  ['a part of a large transaction', stream],
+])('a process that has begun to write %s and was overtaken then writes nothing of it', async (what, lane) => {
+  const { t, proxy, first, next, rows } = await scene(`begun_${what.replaceAll(' ', '_')}`);
+  const row = lane === copy ? read : insert;
+  await first.apply(lane, part([row(t, [1, 'a'])]), never);
+  const held = proxy.holdBefore((bytes) => bytes.includes('uses'));
+  const late = first.apply(lane, part([row(t, [5, 'old'])]), never);
+  late.catch(() => undefined);
+  await held;
+  await apply(await next(), [remove(t, [5, 'old'])], '1');
+  proxy.release();
+  await expect(late).rejects.toMatchObject({ code: 'CHECKPOINT_MOVED' });
+  expect(await rows()).toEqual([1]);
+});
