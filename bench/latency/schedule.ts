@@ -78,7 +78,8 @@ type Said<K extends WriterSays['kind']> = Extract<WriterSays, { kind: K }>;
 
 async function messageOf<K extends WriterSays['kind']>(child: ChildProcess, kind: K): Promise<Said<K>> {
   return await new Promise((resolve, reject) => {
-    child.once('exit', () => reject(new Error('the writer has ended by itself')));
+    // Comes behind all messages, which `exit` need not.
+    child.once('disconnect', () => reject(new Error('the writer has ended by itself')));
     child.on('message', (message) => {
       if (isSaid(message, kind)) resolve(message);
     });

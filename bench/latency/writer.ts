@@ -24,7 +24,7 @@ async function main(): Promise<void> {
   const committedMs = new Float64Array(count);
   const inserters = await openInserters(values.url, values.table, LANES);
   const startMs = monotonicMs() + 100;
-  say({ kind: 'started', startMs });
+  await say({ kind: 'started', startMs });
   const answers: Promise<void>[] = [];
   const send = async (k: number): Promise<void> => {
     const id = first + k;
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   }
   await Promise.all(answers);
   await inserters[Symbol.asyncDispose]();
-  say({ kind: 'ended', committedMs: committedMs.slice(0, next) });
+  await say({ kind: 'ended', committedMs: committedMs.slice(0, next) });
   if (process.connected) process.disconnect();
 }
 
@@ -48,8 +48,9 @@ process.on('message', () => stopping.abort()); // the only message there is: sto
 process.on('disconnect', () => stopping.abort()); // the parent is gone
 process.on('SIGINT', () => undefined); // Ctrl-C goes to the whole group; the parent says when to stop
 
-function say(message: WriterSays): void {
-  if (process.connected) process.send?.(message);
+/** Resolves once it is on its way: what is large is lost when the channel is closed before. */
+async function say(message: WriterSays): Promise<void> {
+  if (process.connected) await new Promise((resolve) => process.send?.(message, undefined, undefined, resolve));
 }
 
 await main();
