@@ -36,4 +36,5 @@ it('stops waiting as soon as it is told to', async () => {
   const waiting = target.apply(stream, batch([insert(t, [1, 'a'])], '1'), told.signal);
   told.abort(new Error('told to'));
   await expect(waiting).rejects.toThrow('told to');
+  await beside.server.resume();
 });
