@@ -6,7 +6,7 @@ import { openClient } from '../support/mysql-run.ts';
 import { Writers } from '../support/mysql-writers.ts';
 import { caughtUp, createShapes, newScene, openEntries, type Scene } from '../e2e/scene.ts';
 import { seed } from '../support/seed.ts';
-import { durableRows, forwardOnly, isCopied, killedOnce, KILLS, said } from './kills.ts';
+import { durableRows, forwardOnly, isCopied, killedOnce, KILLS, LIMIT_MS, said } from './kills.ts';
 import { expectNoneLostOrDoubled } from './none-lost.ts';
 import { endInOrder } from './returns.ts';
 
@@ -15,7 +15,7 @@ const ROWS = 60_000;
 describe.each([
   ['mysql', 'postgres'],
   ['mariadb', 'mongodb'],
-] as const)('from %s to %s', (flavour, kind) => {
+] as const)('from %s to %s', { timeout: LIMIT_MS }, (flavour, kind) => {
   const servers = new AsyncDisposableStack();
   const random = seeded(seed);
   let source: Server;

@@ -8,7 +8,7 @@ import { seed } from '../support/seed.ts';
 export const KILLS = Number(process.env['LOCKSTEP_TEST_KILLS'] ?? 4);
 
 /** For tests that start many processes, one after the other: on a busy machine that takes its time. In ms. */
-export const LIMIT_MS = 300_000;
+export const LIMIT_MS = 60_000 * Math.max(5, KILLS);
 
 /** Rows of one table that a target holds for good: what its range entries say. */
 export function durableRows(entries: ReadonlyMap<string, string>, origin: string): number {
