@@ -1,5 +1,6 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseAddress, Session } from '../../connectors/mysql/connection/session.ts';
 import type { Batch } from '../../core/contracts.ts';
 import { LockstepError, type Code } from '../../core/errors.ts';
 import { Progress } from '../../core/progress.ts';
@@ -142,6 +143,16 @@ describe.each(flavours)('a source on %s', (flavour) => {
     await client.query("REPLACE INTO shop.items VALUES (60, 'after')");
     await runSource(cut);
     expect(cut.server.rows({ database: 'shop', name: 'items' })).toContainEqual([60, 'after']);
+  });
+
+  it('says so to every question on a connection that is gone', async () => {
+    await using proxy = await Proxy.open(source.url);
+    const session = await Session.open(parseAddress(proxy.url), never);
+    proxy.cut();
+    for (let asked = 0; asked < 2; asked += 1) {
+      const { code, verdict } = await failureOf(session.query('SELECT 1', never));
+      expect([code, verdict]).toEqual(['SOURCE_CONNECTION_LOST', 'retry']);
+    }
   });
 
   it('outlives a restart of the server', async () => {

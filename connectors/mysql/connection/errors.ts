@@ -44,20 +44,33 @@ const byName: ReadonlyMap<string, readonly [Code, string]> = new Map([
   ['HANDSHAKE_NO_SSL_SUPPORT', ['SOURCE_AUTH', 'the server offers no TLS; remove ssl from source.url']],
 ]);
 
+/** What the driver calls fatal and has no name for: a question to a connection that has failed before. */
+const gone: readonly [Code, string] = ['SOURCE_CONNECTION_LOST', ''];
+
 /** A driver's or server's error as one of ours, by its number. `doing` says what was being done, in words for people. */
 export function sourceError(error: unknown, where: string, doing: string): LockstepError {
   if (error instanceof LockstepError) return error;
-  const { errno, code, message } = driverError(error);
-  const known = (errno === null ? undefined : byNumber.get(errno)) ?? (code === null ? undefined : byName.get(code));
+  const { errno, code, message, fatal } = driverError(error);
+  const named = (errno === null ? undefined : byNumber.get(errno)) ?? (code === null ? undefined : byName.get(code));
+  const known = named ?? (errno === null && code === null && fatal ? gone : undefined);
   const number = errno === null || errno < 1000 ? (code ?? '') : `error ${errno}`;
   const text = `${where}: ${doing}: ${message}${number === '' ? '' : ` (${number})`}`;
   if (known === undefined) return new LockstepError(errno === null ? 'BUG' : 'SOURCE_QUERY', text, { cause: error });
   return new LockstepError(known[0], text, { fix: known[1], cause: error });
 }
 
-function driverError(error: unknown): { errno: number | null; code: string | null; message: string } {
-  if (!(error instanceof Error)) return { errno: null, code: null, message: String(error) };
+interface DriverError {
+  readonly errno: number | null;
+  readonly code: string | null;
+  readonly message: string;
+  /** Whether the connection is of no use any more. */
+  readonly fatal: boolean;
+}
+
+function driverError(error: unknown): DriverError {
+  if (!(error instanceof Error)) return { errno: null, code: null, message: String(error), fatal: false };
   const errno = 'errno' in error && typeof error.errno === 'number' && error.errno > 0 ? error.errno : null;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
-  return { errno, code, message: error.message === '' ? (code ?? error.name) : error.message };
+  const fatal = 'fatal' in error && error.fatal === true;
+  return { errno, code, message: error.message === '' ? (code ?? error.name) : error.message, fatal };
 }
