@@ -2,6 +2,7 @@ import { Bytes } from '../../core/bytes.ts';
 import type { Row, Value } from '../../core/contracts.ts';
 import { daysOf, fractionOf, secondsOf } from '../../core/date-text.ts';
 import { unreachable } from '../../core/errors.ts';
+import { wholeNumberOf } from '../../core/number-text.ts';
 import { isNullAt, PackedRow, printAt, valueAt } from '../../core/row.ts';
 import type { ColumnType } from '../../core/table.ts';
 import type { OnChanged } from '../../core/value-policy.ts';
@@ -143,16 +144,11 @@ function long(out: Bytes, value: NonNullable<Value>): number {
 }
 
 /** More digits than a number holds are left to a bigint. */
-function digits(out: Bytes, { buffer, length }: Bytes): number {
-  if (length === 0 || length > 15) return 0;
-  const negative = buffer[0] === 0x2d;
-  let value = 0;
-  for (let at = negative ? 1 : 0; at < length; at += 1) {
-    const digit = (buffer[at] ?? 0) - 0x30;
-    if (!(digit >= 0 && digit <= 9)) return 0;
-    value = value * 10 + digit;
-  }
-  out.int64le(negative ? -value : value);
+function digits(out: Bytes, text: Bytes): number {
+  if (text.length === 0 || text.length > 15) return 0;
+  const value = wholeNumberOf(text);
+  if (Number.isNaN(value)) return 0;
+  out.int64le(value);
   return bson.LONG;
 }
 

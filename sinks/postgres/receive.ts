@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { Bytes } from '../../core/bytes.ts';
+import { wholeNumberOf } from '../../core/number-text.ts';
 import { daysOf, fractionOf, microsOfTime, secondsOf } from '../../core/date-text.ts';
 import { isZeroDate } from './unheld.ts';
 
@@ -25,15 +26,10 @@ export function integer(bits: number): Receive {
   };
 }
 
-function withNumber({ buffer, length }: Bytes, append: (value: number) => void): boolean {
-  const negative = length > 0 && buffer[0] === MINUS;
-  let value = 0;
-  for (let i = negative ? 1 : 0; i < length; i += 1) {
-    const digit = (buffer[i] ?? 0) - ZERO;
-    if (!(digit >= 0 && digit <= 9)) return false;
-    value = value * 10 + digit;
-  }
-  append(negative ? -value : value);
+function withNumber(text: Bytes, append: (value: number) => void): boolean {
+  const value = wholeNumberOf(text);
+  if (Number.isNaN(value)) return false;
+  append(value);
   return true;
 }
 
