@@ -1,4 +1,5 @@
 import type { Bytes } from '../../core/bytes.ts';
+import { isValidUtf8 } from '../../core/utf8.ts';
 import {
   appendAny,
   ARRAY,
@@ -14,7 +15,6 @@ import {
   STRING,
 } from './bson.ts';
 import { bsonOfJson } from './json.ts';
-import { isText } from './utf8.ts';
 
 /** As `bsonOfJson`; below it lies what only that one reads. */
 const MAX_DEPTH = 150;
@@ -56,7 +56,7 @@ interface Reader {
  * an escape in a key, a key twice, hundreds of keys, or a mistake.
  */
 export function appendJson(out: Bytes, text: Bytes): number {
-  if (!isText(text, 0)) return 0;
+  if (!isValidUtf8(text.buffer, 0, text.length)) return 0;
   const reader: Reader = { bytes: text.buffer, end: text.length, at: 0, keys: [] };
   try {
     const type = appendValue(reader, out, 0);

@@ -5,11 +5,11 @@ import { unreachable } from '../../core/errors.ts';
 import { wholeNumberOf } from '../../core/number-text.ts';
 import { isNullAt, PackedRow, printAt, valueAt } from '../../core/row.ts';
 import type { ColumnType } from '../../core/table.ts';
+import { isValidUtf8 } from '../../core/utf8.ts';
 import type { OnChanged } from '../../core/value-policy.ts';
 import { appendJson } from './append-json.ts';
 import * as bson from './bson.ts';
 import { appendDecimal128, MAX_DIGITS } from './decimal128.ts';
-import { isText } from './utf8.ts';
 import type { Convert } from './values.ts';
 
 /** Appends a column of a row as a BSON value, and gives its type. Errors: as of `Convert`. */
@@ -113,7 +113,7 @@ function text(convert: Convert): Append {
   return (out, row, index, onChanged) => {
     if (isNullAt(row, index)) return bson.NULL;
     const from = bson.beginString(out);
-    if (!printAt(row, index, out) || (row instanceof PackedRow && !isText(out, from)))
+    if (!printAt(row, index, out) || (row instanceof PackedRow && !isValidUtf8(out.buffer, from, out.length)))
       return converted(out, from - 4, row, index, convert, onChanged);
     bson.endString(out, from);
     return bson.STRING;
@@ -202,7 +202,7 @@ function isoText(zone: '' | 'Z'): FromText {
 const COMMA = 0x2c;
 
 function labels(out: Bytes, text: Bytes): number {
-  if (!isText(text, 0)) return 0;
+  if (!isValidUtf8(text.buffer, 0, text.length)) return 0;
   const array = bson.open(out);
   let from = 0;
   for (let i = 0; text.length > 0 && from <= text.length; i += 1) {

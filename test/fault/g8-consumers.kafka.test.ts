@@ -29,7 +29,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await servers.disposeAsync());
 
-test.each(['postgres', 'mongodb'] as const)(
+test.concurrent.each(['postgres', 'mongodb'] as const)(
   'of two consumers into %s one is frozen past its session and comes back, then one is killed: everything arrives once',
   async (kind) => {
     const target = targets.get(kind);

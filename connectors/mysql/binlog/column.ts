@@ -1,8 +1,9 @@
 import { LockstepError } from '../../../core/errors.ts';
 import type { PackedColumn } from '../../../core/row.ts';
 import type { Column, ColumnType } from '../../../core/table.ts';
+import { isValidUtf8 } from '../../../core/utf8.ts';
 import { bytesOf } from '../values/bytes-of.ts';
-import { isUtf8, isValidUtf8, textDecoder } from '../values/charset.ts';
+import { isUtf8, textDecoder } from '../values/charset.ts';
 import { shortestFloat } from '../values/float.ts';
 import { formatInet4, formatInet6, formatUuid } from '../values/network-types.ts';
 import { printedColumn } from '../values/printed.ts';

@@ -1,4 +1,3 @@
-import { isUtf8 as isWellFormed } from 'node:buffer';
 import iconv from 'iconv-lite';
 import { LockstepError } from '../../../core/errors.ts';
 import { swe7, upperHalves } from './charset-codes.ts';
@@ -76,11 +75,6 @@ const unicode = new Set(['ucs2', 'utf16', 'utf16le', 'utf32']);
 /** True for sets whose bytes are UTF-8 as they are. */
 export function isUtf8(charset: string): boolean {
   return charset === 'utf8mb4' || charset === 'utf8mb3' || charset === 'utf8';
-}
-
-/** Looks for a byte beyond ASCII first: most texts have none. */
-export function isValidUtf8(bytes: Buffer, start: number, end: number): boolean {
-  return isAscii(bytes, start, end) || isWellFormed(bytes.subarray(start, end));
 }
 
 /** The decoder of a MySQL character set. Errors: SOURCE_TYPE_UNSUPPORTED for a set, or later a character, that is not known; SOURCE_SCHEMA where the set is open. */
