@@ -170,8 +170,11 @@ export async function openCluster(options: ClusterOptions, signal: AbortSignal):
   }
 }
 
+/** What a client sees that does not speak as the listener wants it. */
+const closed: ReadonlySet<string> = new Set(['KafkaJSConnectionClosedError', 'ECONNRESET']);
+
 function unreachableError(error: unknown, brokers: string): unknown {
-  if (errorType(error) !== 'KafkaJSConnectionClosedError') return kafkaError(error, `cannot reach Kafka at ${brokers}`);
+  if (!closed.has(errorType(error) ?? '')) return kafkaError(error, `cannot reach Kafka at ${brokers}`);
   const fix =
     'this listener may want TLS or a login, or another one is meant: compare with the listeners of the broker';
   const message = `the broker at ${brokers} closed the connection before it was used`;

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { LockstepError, type Code } from '../../core/errors.ts';
+import { isTlsFailure, trustFix } from '../../core/tls.ts';
 
 /** A broker's answer that says no. Numbers and names: https://kafka.apache.org/protocol#protocol_error_codes */
 export class KafkaProtocolError extends Error {
@@ -175,7 +176,7 @@ export function kafkaError(error: unknown, doing: string): unknown {
   if (error instanceof LockstepError) return error;
   const type = errorType(error);
   if (type === null) return error;
-  const known = byType.get(type);
+  const known: readonly [Code, string] | undefined = isTlsFailure(type) ? ['KAFKA_AUTH', trustFix] : byType.get(type);
   if (known !== undefined) return new LockstepError(known[0], `${doing}: ${type}`, { fix: known[1], cause: error });
   if (!passing.has(type)) return error;
   const fix = 'it is tried again; if it stays, look at the brokers: are all of them up and in sync?';

@@ -5,6 +5,7 @@ import {
 } from '@confluentinc/schemaregistry/dist/schemaregistry-client.js';
 import { LockstepError } from '../../core/errors.ts';
 import { untilAborted } from '../../core/signals.ts';
+import { isTlsFailure, trustFix } from '../../core/tls.ts';
 import { parseSchema } from '../avro/parse.ts';
 import { explainMismatch } from './explain.ts';
 import type { Registry } from './registry.ts';
@@ -115,8 +116,13 @@ function translate(error: unknown, what: string, shown: string): LockstepError {
   if (error instanceof LockstepError) return error;
   const answer = answerOf(error);
   if (answer === null) {
-    const code = typeof error === 'object' && error !== null && 'code' in error ? ` (${String(error.code)})` : '';
-    return new LockstepError('REGISTRY_UNREACHABLE', `the schema registry ${shown} does not answer${code}, ${what}`, {
+    const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
+    if (isTlsFailure(code)) {
+      const message = `TLS with the schema registry ${shown} failed (${code}), ${what}`;
+      return new LockstepError('REGISTRY_REFUSED', message, { fix: trustFix });
+    }
+    const said = code === '' ? '' : ` (${code})`;
+    return new LockstepError('REGISTRY_UNREACHABLE', `the schema registry ${shown} does not answer${said}, ${what}`, {
       fix: 'start it, or mend via.schemaRegistry',
     });
   }

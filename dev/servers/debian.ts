@@ -91,3 +91,21 @@ async function configuredArchives(): Promise<Set<string>> {
   const files = await run(['apt-get', '-o', 'Debug::NoLocking=true', 'update', '--print-uris']);
   return new Set(Array.from(files.matchAll(/^'(\S+)\/dists\/[a-z]+\/InRelease'/gm), ([, archive = '']) => archive));
 }
+
+/** A program's path, from PATH or these directories; its package is installed where it is in none and that can be done. */
+export async function program(
+  name: string,
+  debianPackage: string,
+  directories: readonly string[] = [],
+): Promise<string> {
+  const found = await findProgram([name], directories);
+  if (found !== null) return found;
+  await installPackages(
+    [debianPackage],
+    debianPackage,
+    `there is no ${name}: apt-get install ${debianPackage}, or the like`,
+  );
+  const installed = await findProgram([name]);
+  if (installed === null) throw new Error(`${debianPackage} was installed and brought no ${name}`);
+  return installed;
+}

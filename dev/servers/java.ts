@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { installPackages } from './debian.ts';
-import { findProgram, run } from './process.ts';
+import { program } from './debian.ts';
+import { run } from './process.ts';
 
 /** Something that Maven can fetch: group:artifact:version, and type:classifier for what is not a jar. */
 export type Coordinates = `${string}:${string}:${string}`;
@@ -32,17 +32,4 @@ function projectOf(wanted: readonly Coordinates[], transitive: boolean): string 
   });
   return `<project><modelVersion>4.0.0</modelVersion><groupId>lockstep</groupId><artifactId>servers</artifactId>
     <version>1</version><dependencies>${dependencies.join('\n')}</dependencies></project>`;
-}
-
-async function program(name: string, debianPackage: string, directories: readonly string[] = []): Promise<string> {
-  const found = await findProgram([name], directories);
-  if (found !== null) return found;
-  await installPackages(
-    [debianPackage],
-    debianPackage,
-    `there is no ${name}: apt-get install ${debianPackage}, or the like`,
-  );
-  const installed = await findProgram([name]);
-  if (installed === null) throw new Error(`${debianPackage} was installed and brought no ${name}`);
-  return installed;
 }

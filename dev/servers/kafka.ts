@@ -52,7 +52,7 @@ export const kafka: Recipe = {
     image: `apache/kafka:${VERSION}`,
     env: {
       CLUSTER_ID: CLUSTER,
-      ...environment({ ...SETTINGS, ...listeners('0.0.0.0', port, 9093), 'log.dirs': '/tmp/kafka', ...pairs(args) }),
+      ...environment(withArgs({ ...SETTINGS, ...listeners('0.0.0.0', port, 9093), 'log.dirs': '/tmp/kafka' }, args)),
     },
     args: [],
   }),
@@ -76,7 +76,7 @@ async function prepare({ program, dir, port, args, fast }: Place): Promise<reado
   const data = join(dir, 'data');
   await copyDirectory(await template(program), data);
   const controller = await freePort();
-  const settings = { ...SETTINGS, ...listeners('127.0.0.1', port, controller), 'log.dirs': data, ...pairs(args) };
+  const settings = withArgs({ ...SETTINGS, ...listeners('127.0.0.1', port, controller), 'log.dirs': data }, args);
   const file = join(dir, 'server.properties');
   await writeFile(file, properties(settings));
   return [...javaCommand(program, fast), 'kafka.Kafka', file];
@@ -128,6 +128,14 @@ function environment(settings: Readonly<Record<string, string>>): Record<string,
   );
 }
 
-function pairs(lines: readonly string[]): Record<string, string> {
-  return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+const LISTENERS = ['listeners', 'advertised.listeners', 'listener.security.protocol.map'];
+
+/** What `args` say takes the place of our own settings; listeners come beside ours. */
+function withArgs(settings: Readonly<Record<string, string>>, args: readonly string[]): Record<string, string> {
+  const all = { ...settings };
+  for (const line of args) {
+    const [name, value] = [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)];
+    all[name] = LISTENERS.includes(name) ? `${all[name]},${value}` : value;
+  }
+  return all;
 }

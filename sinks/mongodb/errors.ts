@@ -13,6 +13,7 @@ import {
   MongoTopologyClosedError,
 } from 'mongodb';
 import { type Code, LockstepError } from '../../core/errors.ts';
+import { isTlsFailure } from '../../core/tls.ts';
 
 /** One statement of a command that the server did not carry out. Its text stays out: it can hold a document (G5). */
 export class StatementRefused extends Error {
@@ -190,6 +191,11 @@ function selectionError(error: MongoServerSelectionError, server: string): Locks
       fix,
       cause: error,
     });
+  }
+  if (code !== null && isTlsFailure(code)) {
+    const fix =
+      'give the certificate authority with tlsCAFile in the url, and connect to a host that the certificate names';
+    return new LockstepError('TARGET_AUTH', `TLS with ${server} failed (${code})`, { fix, cause: error });
   }
   const fix = 'is the server running, are host and port right, and is replicaSet in the url the name of its set?';
   const said = code === null ? 'no primary answers' : code;

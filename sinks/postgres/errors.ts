@@ -1,5 +1,6 @@
 import { DatabaseError } from 'pg';
 import { type Code, LockstepError } from '../../core/errors.ts';
+import { isTlsFailure } from '../../core/tls.ts';
 
 /** The constraint that a lost compare-and-set violates on purpose; see checkpoints.ts. */
 export const MOVED_CONSTRAINT = 'checkpoint_moved';
@@ -161,7 +162,7 @@ function fromSocket(error: Error, scene: Scene): unknown {
       fix,
     });
   }
-  if (/CERT|TLS|SSL/.test(code)) {
+  if (isTlsFailure(code)) {
     const fix = 'give the certificate authority with sslrootcert in the url, or choose another sslmode';
     return new LockstepError('TARGET_AUTH', `TLS with ${scene.server} failed (${code})`, { ...options, fix });
   }

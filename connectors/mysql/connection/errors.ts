@@ -1,4 +1,5 @@
 import { LockstepError, type Code } from '../../../core/errors.ts';
+import { trustFix } from '../../../core/tls.ts';
 
 /** MySQL and MariaDB error numbers (server and client) we know what to do about. Source: the servers' errmsg tables. */
 const byNumber: ReadonlyMap<number, readonly [Code, string]> = new Map([
@@ -42,6 +43,7 @@ const byName: ReadonlyMap<string, readonly [Code, string]> = new Map([
   ['EPIPE', ['SOURCE_CONNECTION_LOST', '']],
   ['PROTOCOL_CONNECTION_LOST', ['SOURCE_CONNECTION_LOST', '']],
   ['HANDSHAKE_NO_SSL_SUPPORT', ['SOURCE_AUTH', 'the server offers no TLS; remove ssl from source.url']],
+  ['HANDSHAKE_SSL_ERROR', ['SOURCE_AUTH', trustFix]],
 ]);
 
 /** What the driver calls fatal and has no name for: a question to a connection that has failed before. */
@@ -70,7 +72,12 @@ interface DriverError {
 function driverError(error: unknown): DriverError {
   if (!(error instanceof Error)) return { errno: null, code: null, message: String(error), fatal: false };
   const errno = 'errno' in error && typeof error.errno === 'number' && error.errno > 0 ? error.errno : null;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
+  const code = 'code' in error && typeof error.code === 'string' ? codeOf(error, error.code) : null;
   const fatal = 'fatal' in error && error.fatal === true;
   return { errno, code, message: error.message === '' ? (code ?? error.name) : error.message, fatal };
+}
+
+/** The driver writes HANDSHAKE_SSL_ERROR over the code of whatever ends a handshake; where the connection broke, Node has said which one it was. */
+function codeOf(error: Error, code: string): string {
+  return code === 'HANDSHAKE_SSL_ERROR' && ('syscall' in error || 'localAddress' in error) ? 'ECONNRESET' : code;
 }

@@ -1,4 +1,4 @@
-import { Socket } from 'node:net';
+import { isIP, Socket } from 'node:net';
 import { createConnection, type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2';
 import { LockstepError } from '../../../core/errors.ts';
 import { untilAborted } from '../../../core/signals.ts';
@@ -11,13 +11,13 @@ export interface Address {
   readonly port: number;
   readonly user: string;
   readonly password: string;
-  readonly ssl: { readonly rejectUnauthorized: boolean } | null;
+  readonly ssl: { readonly rejectUnauthorized: boolean; readonly verifyIdentity: boolean } | null;
   /** `host:port`, for messages. */
   readonly where: string;
 }
 
 /**
- * Reads `mysql://user:password@host:port?ssl=true|verify`: `true` encrypts, `verify` checks the certificate too.
+ * Reads `mysql://user:password@host:port?ssl=true|verify`: `true` encrypts, `verify` also checks the certificate and the host that it names.
  * Errors: CONFIG_INVALID.
  */
 export function parseAddress(text: string): Address {
@@ -27,7 +27,6 @@ export function parseAddress(text: string): Address {
       fix: 'write mysql://user:password@host:3306',
     });
   }
-  const ssl = url.searchParams.get('ssl');
   const port = url.port === '' ? 3306 : Number(url.port);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   return {
@@ -35,9 +34,28 @@ export function parseAddress(text: string): Address {
     port,
     user: decodeURIComponent(url.username),
     password: decodeURIComponent(url.password),
-    ssl: ssl === null || ssl === 'false' ? null : { rejectUnauthorized: ssl === 'verify' },
+    ssl: sslOf(url.searchParams, host),
     where: `${url.hostname}:${port}`,
   };
+}
+
+/** What is not understood is refused: a connection that should be safe and is not would look the same. */
+function sslOf(parameters: URLSearchParams, host: string): Address['ssl'] {
+  const unknown = [...parameters.keys()].find((name) => name !== 'ssl');
+  const ssl = parameters.get('ssl') ?? 'false';
+  if (unknown !== undefined || !['false', 'true', 'verify'].includes(ssl)) {
+    const what = unknown === undefined ? `ssl=${ssl}` : `the parameter ${unknown}`;
+    throw new LockstepError('CONFIG_INVALID', `the URL of the source has ${what}, which is not known`, {
+      fix: 'write ?ssl=true to encrypt the connection, ?ssl=verify to check the certificate too, or nothing',
+    });
+  }
+  const verify = ssl === 'verify';
+  if (verify && isIP(host) !== 0) {
+    throw new LockstepError('CONFIG_INVALID', `the URL of the source asks for ssl=verify at the address ${host}`, {
+      fix: 'put the name that the certificate has in its place',
+    });
+  }
+  return ssl === 'false' ? null : { rejectUnauthorized: verify, verifyIdentity: verify };
 }
 
 const connectTimeoutMs = 10_000;
