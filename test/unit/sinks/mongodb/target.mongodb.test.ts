@@ -1,3 +1,4 @@
+import { BSON } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Change, Values } from '../../../../core/contracts.ts';
 import { cascadesOf } from '../../../../core/cascade.ts';
@@ -35,6 +36,8 @@ function simple(...key: string[]): TableSchema {
 }
 
 const moved = expect.objectContaining({ code: 'CHECKPOINT_MOVED' });
+/** What the manual says a document may hold, in bytes. */
+const LARGEST = 16 << 20;
 const blob = (megabytes: number): string => 'x'.repeat(megabytes << 20);
 
 describe('what foreign keys did', () => {
@@ -208,6 +211,32 @@ describe('documents', () => {
     await expect(apply(target, [insert(t, [7, blob(17)])], '2', { bytes: 17 << 20 })).rejects.toEqual(refused);
     await expect(apply(target, [insert(t, [7, blob(40)])], '2', { bytes: 40 << 20 })).rejects.toEqual(refused);
   });
+
+  it.each([0, 1, 17])(
+    'may fill a document but for %s bytes, new or changed, copied or streamed, alone or with others',
+    async (but) => {
+      const t = simple('id');
+      const target = await beside.open(beside.options(), t);
+      const most = LARGEST - BSON.calculateObjectSize({ _id: 1, id: 1, v: '' });
+      const full = (letter: string): string => letter.repeat(most - but);
+      const bytes = LARGEST;
+      await apply(target, [insert(t, [1, 'a']), insert(t, [2, full('a')])], '1', { bytes });
+      await apply(target, [update(t, [1, 'a'], [1, full('b')]), insert(t, [3, 'b'])], '2', { bytes });
+      await apply(target, [update(t, [1, full('b')], [1, full('c')])], '3', { bytes });
+      await target.apply(copy, { ...part([read(t, [4, full('d')]), read(t, [5, 'd'])]), bytes }, never);
+      const documents = await beside.documents(t);
+      expect(documents.map(({ id, v }) => [id, String(v).length, String(v)[0]])).toEqual([
+        [1, most - but, 'c'],
+        [2, most - but, 'a'],
+        [3, 1, 'b'],
+        [4, most - but, 'd'],
+        [5, 1, 'd'],
+      ]);
+      const beyond = 'x'.repeat(most + 1);
+      const refused = expect.objectContaining({ code: 'TARGET_ROW_REFUSED', message: expect.stringContaining(t.name) });
+      await expect(apply(target, [insert(t, [6, beyond])], '4', { bytes })).rejects.toEqual(refused);
+    },
+  );
 });
 
 describe('refusals', () => {
