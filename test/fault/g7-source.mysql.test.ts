@@ -1,6 +1,7 @@
-import type { Connection } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startServer, type Server } from '../../dev/servers/index.ts';
+import { ask, startPair } from '../../dev/servers/replication.ts';
 import { configFile, lockstep, startLockstep, until } from '../e2e/cli.ts';
 import { caughtUp, expectEqual, inDatabase, newScene, onPostgres, openEntries, type Scene } from '../e2e/scene.ts';
 import { flavours, openClient } from '../support/mysql-run.ts';
@@ -16,16 +17,13 @@ const locking = /\bFOR (UPDATE|SHARE)\b|LOCK IN SHARE MODE|\bINTO OUTFILE\b|SQL_
 describe.each(flavours)('%s', (flavour) => {
   const servers = new AsyncDisposableStack();
   let source: Server;
+  let replica: Server;
   let postgres: Server;
   let client: Connection;
 
   beforeAll(async () => {
-    [source, postgres] = await Promise.all([
-      startServer(flavour, { fast: true, own: true }),
-      startServer('postgres', { fast: true, own: true }),
-    ]);
-    servers.use(source);
-    servers.use(postgres);
+    const [pair, target] = await Promise.all([startPair(flavour), startServer('postgres', { fast: true, own: true })]);
+    [source, replica, postgres] = [servers.use(pair).primary, pair.replica, servers.use(target)];
     client = await openClient(source.url);
     servers.defer(() => client.destroy());
     await client.query(`CREATE USER reader@'%' IDENTIFIED BY 'pw'`);
@@ -104,4 +102,54 @@ describe.each(flavours)('%s', (flavour) => {
     }
     await expectEqual(scene);
   });
+
+  test('is left in peace by the copy while a replica of it is behind, and copied once it is not', async () => {
+    await tables('behind');
+    const scene = await sceneOf('behind', `{ backOff: { replicaLag: 2, replicas: ['${replica.url}'] } }`);
+    await delay(3600);
+    await client.query("INSERT INTO behind.t VALUES (100000, 'late')");
+    await until(
+      async () => (await secondsBehind()) > 2,
+      () => 'the replica is not behind',
+    );
+    const running = startLockstep(['run', scene.file]);
+    await using entries = await openEntries(scene);
+    try {
+      const { host } = new URL(replica.url);
+      const heldBack = new RegExp(`copy held back: ${host} is \\d+ s behind, above 2 s`);
+      await until(
+        () => heldBack.test(said(running)),
+        () => said(running),
+      );
+      expect(durableRows(await entries.read(), 'behind.t')).toBe(0);
+      await delay(0);
+      await until(
+        async () => (await onPostgres(scene.target, 'SELECT 1 FROM behind.t')).length === ROWS + 1,
+        () => said(running),
+      );
+    } finally {
+      await endInOrder(running);
+    }
+    await expectEqual(scene);
+  });
+
+  /** Has the replica apply what it gets so many seconds late. */
+  async function delay(seconds: number): Promise<void> {
+    const statements = {
+      mysql: [
+        'STOP REPLICA SQL_THREAD',
+        `CHANGE REPLICATION SOURCE TO SOURCE_DELAY = ${seconds}`,
+        'START REPLICA SQL_THREAD',
+      ],
+      mariadb: ['STOP SLAVE', `CHANGE MASTER TO MASTER_DELAY = ${seconds}`, 'START SLAVE'],
+    };
+    await ask(replica, ...statements[flavour]);
+  }
+
+  async function secondsBehind(): Promise<number> {
+    await using asking = await openClient(replica.url);
+    const statement = flavour === 'mysql' ? 'SHOW REPLICA STATUS' : 'SHOW SLAVE STATUS';
+    const [[row]] = await asking.query<RowDataPacket[]>(statement);
+    return Number(row?.['Seconds_Behind_Source'] ?? row?.['Seconds_Behind_Master'] ?? 0);
+  }
 });
