@@ -6,7 +6,7 @@ export default defineConfig({
     setupFiles: ['test/support/setup.ts'],
     testTimeout: 120_000,
     hookTimeout: 300_000,
-    maxWorkers: 2,
+    maxWorkers: 3,
     // kafkajs asks for timers in the past; the product's own use of it is mended, the tests' helpers use it as it is.
     execArgv: ['--disable-warning=TimeoutNegativeWarning'],
     reporters: process.env['CI'] === undefined ? ['default'] : ['dot'],

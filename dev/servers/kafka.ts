@@ -130,12 +130,17 @@ function environment(settings: Readonly<Record<string, string>>): Record<string,
 
 const LISTENERS = ['listeners', 'advertised.listeners', 'listener.security.protocol.map'];
 
-/** What `args` say takes the place of our own settings; listeners come beside ours. */
+/** What `args` say takes the place of our own settings; of listeners only those of the same name. */
 function withArgs(settings: Readonly<Record<string, string>>, args: readonly string[]): Record<string, string> {
   const all = { ...settings };
   for (const line of args) {
     const [name, value] = [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)];
-    all[name] = LISTENERS.includes(name) ? `${all[name]},${value}` : value;
+    all[name] = LISTENERS.includes(name) ? lastOfEach(`${all[name]},${value}`) : value;
   }
   return all;
+}
+
+function lastOfEach(listeners: string): string {
+  const byName = new Map(listeners.split(',').map((listener) => [listener.slice(0, listener.indexOf(':')), listener]));
+  return [...byName.values()].join();
 }
