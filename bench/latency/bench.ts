@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Product } from '../../dev/product.ts';
+import { until } from '../../dev/servers/process.ts';
 import { BENCH_DATABASE, createBenchDatabase } from '../data.ts';
 import { insertLarge, makeLargeTable, WITHOUT_SEED } from '../large.ts';
 import { directConfig, expectEqualContents, measure } from '../measure.ts';
@@ -14,6 +15,8 @@ import { Straight } from './straight.ts';
 const TABLES = [`${BENCH_DATABASE}.*`, WITHOUT_SEED];
 const PINGS = 'pings';
 const LARGE = 'large';
+/** So long is written beside a large transaction that it is applied meanwhile, on a slow machine too. */
+const LARGE_ROWS_PER_SECOND = 25_000;
 const SETTLE = { rate: 100, seconds: 2, largeRows: 0 };
 /** The rate at which a large transaction is written meanwhile. */
 const BESIDE_LARGE = 1000;
@@ -56,12 +59,13 @@ export async function benchLatency(stage: Stage): Promise<void> {
     const largeAt = rates.length === 1 ? rates : [BESIDE_LARGE];
     const loads = [
       ...rates.map((rate) => ({ rate, seconds, largeRows: 0 })),
-      ...largeAt.map((rate) => ({ rate, seconds, largeRows: rows })),
+      ...largeAt.map((rate) => ({ rate, seconds: Math.max(seconds, rows / LARGE_ROWS_PER_SECOND), largeRows: rows })),
     ];
     for (const load of loads) {
       for (const run of runNumbers(options)) {
         const limit = await straight.measure(load.rate, load.seconds);
         const latency = await following.pass(load);
+        await following.arrived();
         await expectEqualContents(source.url, target.url, TABLES, signal);
         if (run === 0) report.say(`  warm-up: ${latency.dueToVisible.p50.toFixed(2)} ms p50`);
         if (run === 0) continue;
@@ -125,6 +129,16 @@ class Following implements AsyncDisposable {
     } finally {
       await writer[Symbol.asyncDispose]();
     }
+  }
+
+  /** Resolves once the target has all that is committed: a row that is written last stands behind the rest. */
+  async arrived(): Promise<void> {
+    const { connection, target } = this.#stage;
+    const last = -this.#next;
+    await connection.query(`INSERT INTO ${PINGS} VALUES (${String(last)}, 'last')`);
+    await until(ARRIVES_WITHIN_MS / 1000, async () => {
+      if (!(await target.holds(PINGS, last))) throw new Error('void: what was written last has not arrived');
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
