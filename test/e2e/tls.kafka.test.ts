@@ -4,8 +4,8 @@ import { runKafkaTool } from '../../dev/servers/kafka.ts';
 import { freePort } from '../../dev/servers/process.ts';
 import { type Certificate, makeCertificate, secure } from '../support/certificate.ts';
 import { openClient } from '../support/mysql-run.ts';
-import { configFile, lockstep, startLockstep, until } from './cli.ts';
 import { said } from '../fault/kills.ts';
+import { configFile, lockstep, startLockstep, until } from './cli.ts';
 import { expectEqual, inDatabase, newScene, type Scene, totalsOf } from './scene.ts';
 
 const passwords = { plain: 'p1ain', 'scram-sha-256': 'pw 256', 'scram-sha-512': 'pw-512' } as const;
@@ -74,11 +74,17 @@ function kafkaSettings(port: number): string[] {
 
 const trusting = (): Record<string, string> => ({ NODE_EXTRA_CA_CERTS: certificate.certificate });
 
+const verifying: Partial<Record<Server['kind'], string>> = {
+  mysql: 'ssl=verify',
+  mariadb: 'ssl=verify',
+  postgres: 'sslmode=verify-full',
+  mongodb: 'tls=true',
+};
+
 /** A server's URL by its name, with what asks for TLS and for a look at the certificate. */
 function verified({ url, kind }: Server): string {
-  const parameter = { mysql: 'ssl=verify', mariadb: 'ssl=verify', postgres: 'sslmode=verify-full' }[kind as string];
   const named = url.replace('127.0.0.1', 'localhost');
-  return `${named}${named.includes('?') ? '&' : '?'}${parameter ?? 'tls=true'}`;
+  return `${named}${named.includes('?') ? '&' : '?'}${verifying[kind] ?? ''}`;
 }
 
 function login(mechanism: keyof typeof passwords, password: string = passwords[mechanism]): string {
@@ -121,14 +127,16 @@ test.each([
   await upToDate();
 });
 
-/** A pipeline from these ends as it ends by itself: what it says before it gives up. */
-async function refusal(settings: Readonly<Record<'source' | 'target' | 'via', string>>): Promise<string> {
+type Ends = Readonly<Record<'source' | 'target' | 'via', string>>;
+
+/** What a pipeline between these ends says before it gives up. */
+async function refusal(settings: Ends): Promise<string> {
   const { code, stdout, stderr } = await lockstep(['run', refusedFile(settings)]);
   expect([code, stderr], stdout).toEqual([1, expect.stringContaining('error')]);
   return stderr;
 }
 
-function refusedFile({ source, target, via }: Readonly<Record<'source' | 'target' | 'via', string>>): string {
+function refusedFile({ source, target, via }: Ends): string {
   return configFile(`name: refused
 source: { url: '${source}', tables: [refused.*] }
 ${via === '' ? '' : `via: ${via}\nhttp: { listen: '127.0.0.1:0' }`}
@@ -139,7 +147,7 @@ targets: { warehouse: { url: '${inDatabase(target, 'postgres')}' } }
 test('a certificate that nobody vouches for stops the pipeline, which says what to do', async () => {
   const plain = { source: mysql.url, target: postgres.url, via: '' };
   const authority = 'NODE_EXTRA_CA_CERTS';
-  const refusals: readonly (readonly [Partial<typeof plain>, code: string, fix: string])[] = [
+  const refusals: readonly (readonly [Partial<Ends>, code: string, fix: string])[] = [
     [{ source: verified(mysql) }, 'SOURCE_AUTH', authority],
     [{ source: verified(mariadb) }, 'SOURCE_AUTH', authority],
     [{ target: verified(postgres) }, 'TARGET_AUTH', 'sslrootcert'],
