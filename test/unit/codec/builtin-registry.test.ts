@@ -1,4 +1,7 @@
 import { SchemaRegistryClient } from '@confluentinc/schemaregistry/dist/schemaregistry-client.js';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { valueSchema } from '../../../codec/avro/schema.ts';
@@ -199,6 +202,45 @@ test('a registry that does not answer is a reason to try again, and its password
     message: expect.stringContaining('http://127.0.0.1:9/registry'),
   });
   expect(JSON.stringify(failure, Object.getOwnPropertyNames(failure))).not.toContain('s3cret');
+});
+
+test('of several registries the next one is asked where one does not answer, or cannot now', async () => {
+  const app = fastify();
+  app.get('/busy/schemas/ids/7', async (_, reply) => reply.status(503).send('later'));
+  app.get('/schemas/ids/7', async () => ({ schema: v1 }));
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  expect(await remoteRegistry(`http://127.0.0.1:9,${url}/busy,${url}`).schema(7, signal)).toBe(v1);
+  await expect(remoteRegistry(`${url}/busy`).schema(7, signal)).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' });
+  await app.close();
+});
+
+test('an answer that stops in the middle is waited for until the caller gives up', async () => {
+  const head = Promise.withResolvers<void>();
+  const server = createServer((_, response) => {
+    response.writeHead(200, { 'content-length': '100' });
+    response.write('{"schema":', () => head.resolve());
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  const caller = new AbortController();
+  const asked = remoteRegistry(`http://127.0.0.1:${port}`).schema(7, caller.signal);
+  asked.catch(() => undefined);
+  await head.promise;
+  caller.abort(new Error('the caller has had enough'));
+  await expect(asked).rejects.toThrow('the caller has had enough');
+  server.closeAllConnections();
+  server.close();
+});
+
+test('what answers and is no registry is told apart from one', async () => {
+  const app = fastify();
+  app.get('/schemas/ids/7', async (_, reply) => reply.type('text/html').send('<h1>Welcome</h1>'));
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  await expect(remoteRegistry(url).schema(7, signal)).rejects.toMatchObject({
+    code: 'REGISTRY_REFUSED',
+    message: `${url} does not answer as a schema registry does, asking for schema 7`,
+  });
+  await app.close();
 });
 
 test('the user in a registry URL is sent, and only there', async () => {
