@@ -130,7 +130,6 @@ async function exchange(
 ): Promise<{ readonly status: number; readonly text: string }> {
   const sent = (url.startsWith('https:') ? https : http).request(url, options);
   const answered = once(sent, 'response') as Promise<[IncomingMessage]>;
-  // Of what breaks behind the head of an answer its body tells.
   sent.end(body === undefined ? undefined : JSON.stringify(body));
   const [response] = await answered;
   return { status: response.statusCode ?? 0, text: await readText(response) };
@@ -165,7 +164,8 @@ function unanswered(error: unknown, url: string, what: string): LockstepError {
     const message = `TLS with the schema registry ${url} failed (${code}), ${what}`;
     return new LockstepError('REGISTRY_REFUSED', message, { fix: trustFix });
   }
-  const said = code === '' ? '' : ` (${code})`;
+  const within = ` within ${REQUEST_TIMEOUT_MS / 1000} s`;
+  const said = code === '' ? '' : code === 'ABORT_ERR' ? within : ` (${code})`;
   return new LockstepError('REGISTRY_UNREACHABLE', `the schema registry ${url} does not answer${said}, ${what}`, {
     fix: 'start it, or mend via.schemaRegistry',
   });
