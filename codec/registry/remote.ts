@@ -111,13 +111,10 @@ async function askOne(
 ): Promise<Answer> {
   const headers = { 'content-type': MEDIA_TYPE, ...(authorization === null ? {} : { authorization }) };
   const options = { method, headers, signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]) };
-  let answer: Answer;
-  try {
-    const { status, text } = await exchange(`${url}${path}`, options, body);
-    answer = { status, text, url, what };
-  } catch (error) {
+  const { status, text } = await exchange(`${url}${path}`, options, body).catch((error: unknown) => {
     throw unanswered(error, url, what);
-  }
+  });
+  const answer = { status, text, url, what };
   if (isBusy(answer.status)) throw refused(answer);
   return answer;
 }
