@@ -1,4 +1,4 @@
-import type { Progress } from '../core/progress.ts';
+import type { IndexProgress, Progress } from '../core/progress.ts';
 
 /** What became of one table's rows (G5): read = applied + filtered + dead letters. */
 export interface TableCounts {
@@ -14,13 +14,18 @@ export interface TableCounts {
   readonly changed: Readonly<Record<string, number>>;
 }
 
+/** Counts of one table, and its secondary indexes where they were made. */
+export interface TableOutcome extends TableCounts {
+  readonly indexes: Readonly<IndexProgress> | null;
+}
+
 /** Per table of the source, in order of name. */
-export function countsOf(progress: Progress): Record<string, TableCounts> {
+export function countsOf(progress: Progress): Record<string, TableOutcome> {
   const tables = [...progress.tables].toSorted(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(
-    tables.map(([origin, { read, applied, filtered, copied, deadLetters, reasons, changed }]) => [
+    tables.map(([origin, { read, applied, filtered, copied, deadLetters, reasons, changed, indexes }]) => [
       origin,
-      { read, applied, filtered, copied, deadLetters, reasons, changed },
+      { read, applied, filtered, copied, deadLetters, reasons, changed, indexes },
     ]),
   );
 }

@@ -175,6 +175,7 @@ function watched(source: Source, run: PipelineRun, { onWarnings }: Attempt, newc
       if (warnings.length > 0) onWarnings(warnings);
       return tables;
     },
+    ...(source.indexes && { indexes: source.indexes.bind(source) }),
     async *lanes(checkpoints, signal) {
       for await (const lane of source.lanes(checkpoints, signal)) {
         if (progress.phase === 'starting') progress.phase = lane.kind === 'copy' ? 'copying' : 'following';

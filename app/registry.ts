@@ -17,6 +17,7 @@ import type { ForeignKey } from '../core/foreign-key.ts';
 import { keyWarnings } from '../core/key-warnings.ts';
 import type { Progress } from '../core/progress.ts';
 import type { TableRequest } from '../core/request.ts';
+import type { IndexedTable } from '../core/secondary-index.ts';
 import type { TableSchema } from '../core/table.ts';
 import { Transforms } from '../core/transform.ts';
 import type { Config } from './config/load.ts';
@@ -45,7 +46,7 @@ export interface TargetEnd {
   readonly label: string;
   open(): Promise<Target>;
   check(signal: AbortSignal): Promise<readonly Check[]>;
-  plan(tables: readonly TableSchema[], signal: AbortSignal): Promise<readonly PlannedTable[]>;
+  plan(tables: readonly IndexedTable[], signal: AbortSignal): Promise<readonly PlannedTable[]>;
   foresee(changes: readonly WholeTableChange[], signal: AbortSignal): Promise<readonly string[]>;
   /** Null where this kind of target keeps none. */
   deadLetters(): Promise<DeadLetters | null>;
@@ -90,8 +91,19 @@ export function sourceEnd(config: Config, aim: Aim): SourceEnd {
   const movesTables = target?.transforms.length === 0;
   // A document's _id stays for ever, and a compacted topic keeps the messages of old keys.
   const changesKeys = target !== undefined && !target.url.startsWith('mongodb');
+  const indexes = target?.indexes ?? false;
   const added = new Set<string>();
-  const settings = { pipeline: config.name, url, tables, added, copy, schemaChanges, movesTables, changesKeys };
+  const settings = {
+    pipeline: config.name,
+    url,
+    tables,
+    added,
+    copy,
+    schemaChanges,
+    movesTables,
+    changesKeys,
+    indexes,
+  };
   const options = { ...settings, until: null, ...aim };
   return sourceOf(describeUrl(url), pluginFor(SOURCES, url), options);
 }

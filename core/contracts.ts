@@ -1,5 +1,6 @@
 import type { ForeignKey } from './foreign-key.ts';
 import type { Row, Value, Values } from './row.ts';
+import type { IndexedTable, LostIndex } from './secondary-index.ts';
 import type { TableSchema } from './table.ts';
 
 export type { Row, Value, Values } from './row.ts';
@@ -119,6 +120,8 @@ export interface Source {
   foreignKeys?(
     signal: AbortSignal,
   ): Promise<{ readonly keys: readonly ForeignKey[]; readonly warnings: readonly string[] }>;
+  /** The tables of these origins that there still are, as they are now, with their secondary indexes. */
+  indexes?(origins: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, IndexedTable>>;
   /** Starts after what the target's stored tokens say is done; none at all starts with a snapshot. */
   lanes(checkpoints: Checkpoints, signal: AbortSignal): AsyncIterable<Lane>;
   close(): Promise<void>;
@@ -139,6 +142,11 @@ export interface Target extends Checkpoints {
    * (see `sync`). Without: resolves once the part is taken over. Applying twice is applying once (G1).
    */
   apply(lane: Pick<Lane, 'name' | 'kind'>, batch: Batch, signal: AbortSignal): Promise<void>;
+  /**
+   * Makes the indexes that the table lacks, beside the lanes that write to it, and calls `onMade` for each that is there. Gives those that cannot be
+   * made, or not so. What a crash leaves half done is done again.
+   */
+  createIndexes?(wanted: IndexedTable, onMade: () => void, signal: AbortSignal): Promise<readonly LostIndex[]>;
   /** Resolves once all that was applied outlives any crash. Where there is none, `apply` does so each time. */
   sync?(signal: AbortSignal): Promise<void>;
   /** Adds an entry beside the process that works for the target, where that cannot be done by `apply` in a lane of its own. */

@@ -1,5 +1,6 @@
 import type { Barrier, Batch, Checkpoint, Lane, Source, Target } from './contracts.ts';
 import { counted, gather, partsOf, type GatherLimits } from './gather.ts';
+import { Indexing } from './indexing.ts';
 import type { Memory } from './memory.ts';
 import type { Progress } from './progress.ts';
 import { sleep } from './signals.ts';
@@ -29,20 +30,24 @@ export async function runLoop(run: Run): Promise<void> {
     if (!run.signal.aborted) failure.abort(error);
   };
   const running = new Set<Promise<void>>();
+  const indexing = new Indexing({ ...run, signal, fail });
   try {
     await run.target.prepare(targetTables(await run.source.tables(signal), run.transforms), signal);
+    indexing.ask();
     for await (const lane of run.source.lanes(run.target, signal)) {
-      const driving = driveLane({ ...run, signal }, lane, fail)
+      const driving = driveLane({ ...run, signal, indexing }, lane, fail)
         .catch(fail)
         .finally(() => running.delete(driving));
       running.add(driving);
     }
     await Promise.all(running);
+    await indexing.settled();
     if (!signal.aborted) await run.target.sync?.(signal);
   } catch (error) {
     fail(error);
   } finally {
     await Promise.all(running);
+    await indexing.settled();
   }
   failure.signal.throwIfAborted();
 }
@@ -51,8 +56,13 @@ function targetTables(tables: readonly TableSchema[], transforms: Transforms): T
   return tables.map((table) => transforms.table(table)).filter((table) => table !== null);
 }
 
+/** A run with what it has beside its lanes. */
+interface Driven extends Run {
+  readonly indexing: Indexing;
+}
+
 /** Says `fail` before it leaves the lane: only then does a source that waits for more let go of it. */
-async function driveLane(run: Run, lane: Lane, fail: (error: unknown) => void): Promise<void> {
+async function driveLane(run: Driven, lane: Lane, fail: (error: unknown) => void): Promise<void> {
   // Parts of a chunk have a good size already, and several lanes bring them: reading ahead would only keep rows in memory longer.
   const batches =
     lane.kind === 'copy'
@@ -68,12 +78,14 @@ async function driveLane(run: Run, lane: Lane, fail: (error: unknown) => void): 
   }
 }
 
-async function applyBatch(run: Run, lane: Lane, read: Batch): Promise<void> {
+async function applyBatch(run: Driven, lane: Lane, read: Batch): Promise<void> {
   const { batch, counts } = run.transforms.batch(read);
   if (batch.barrier === null) await apply(run, lane, batch);
   else await applyAtBarrier(run, lane, batch, batch.barrier);
   run.progress.applied(counts);
-  if (batch.checkpoint !== null) for (const part of partsOf(batch.checkpoint)) lane.acknowledge(part);
+  if (batch.checkpoint === null) return;
+  for (const part of partsOf(batch.checkpoint)) lane.acknowledge(part);
+  run.indexing.applied(batch.checkpoint);
 }
 
 async function apply({ target, progress, signal }: Run, lane: Lane, batch: Batch): Promise<void> {

@@ -3,6 +3,7 @@ import type { DeadLetters } from './dead-letter.ts';
 import type { Progress } from './progress.ts';
 import type { TableRequest } from './request.ts';
 import type { SchemaPolicies } from './schema-policy.ts';
+import type { IndexedTable } from './secondary-index.ts';
 import type { TableSchema } from './table.ts';
 import type { PoliciesOf } from './value-policy.ts';
 
@@ -21,6 +22,8 @@ export interface PlannedTable {
   readonly name: string;
   readonly exists: boolean;
   readonly columns: readonly PlannedColumn[];
+  /** Made once the rows are copied. */
+  readonly indexes: readonly PlannedIndex[];
   /** What cannot be carried, or only in part, in whole sentences; empty when everything fits. */
   readonly notes: readonly string[];
 }
@@ -29,6 +32,13 @@ export interface PlannedColumn {
   /** The type as the source declares it. */
   readonly from: string;
   /** The target's type, null where the column cannot be carried. */
+  readonly to: string | null;
+  readonly note: string | null;
+}
+
+/** A secondary index: in the target's own words, or, where it is null, why there will be none. */
+export interface PlannedIndex {
+  readonly name: string;
   readonly to: string | null;
   readonly note: string | null;
 }
@@ -61,6 +71,8 @@ export interface SourceOptions extends EndOptions {
    * table is dropped and copied under its new name. Default: true.
    */
   readonly movesTables?: boolean;
+  /** Whether the target makes the indexes of tables that are copied. Default: false. */
+  readonly indexes?: boolean;
   /** Whether the target can give the rows of a table another key. If not, the table is copied again when its key changes. Default: true. */
   readonly changesKeys?: boolean;
 }
@@ -152,7 +164,7 @@ export interface SourcePlugin<Options extends SourceOptions = SourceOptions> {
 export interface TargetPlugin<Options extends TargetOptions = TargetOptions> {
   open(options: Options): Promise<Target>;
   check(options: Options, signal: AbortSignal): Promise<readonly Check[]>;
-  plan(options: Options, tables: readonly TableSchema[], signal: AbortSignal): Promise<readonly PlannedTable[]>;
+  plan(options: Options, tables: readonly IndexedTable[], signal: AbortSignal): Promise<readonly PlannedTable[]>;
   /** What changes of whole tables would be here, in statements or words; nothing is done. Throws what would stop the pipeline. */
   foresee(options: Options, changes: readonly WholeTableChange[], signal: AbortSignal): Promise<readonly string[]>;
   /** The dead letters that the target keeps; left out where it keeps none. */

@@ -1,4 +1,5 @@
 import { Counts, type CountsByTable } from './counts.ts';
+import type { LostIndex } from './secondary-index.ts';
 
 /** What became of one table's rows in one run: read = applied + filtered + dead letters (G5). */
 export interface TableProgress {
@@ -18,6 +19,16 @@ export interface TableProgress {
   readonly reasons: Record<string, number>;
   /** Values of applied rows that a policy changed because the target cannot hold them, by what became of them. */
   readonly changed: Record<string, number>;
+  /** Null until its copy is consistent and indexes are made for it. */
+  indexes: IndexProgress | null;
+}
+
+/** The secondary indexes of one table. */
+export interface IndexProgress {
+  /** How many are there, of those that are to be. */
+  made: number;
+  wanted: number;
+  readonly lost: LostIndex[];
 }
 
 /** Why the copy waits: a limit of rows or bytes per second, or signs of load. */
@@ -69,6 +80,7 @@ export class Progress {
         deadLetters: 0,
         reasons: {},
         changed: {},
+        indexes: null,
       };
       this.tables.set(origin, table);
     }

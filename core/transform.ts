@@ -3,6 +3,7 @@ import type { ForeignKey } from './foreign-key.ts';
 import { CascadeMerger } from './merge-cascades.ts';
 import type { BatchCounts } from './progress.ts';
 import { valuesOf, type Values } from './row.ts';
+import type { IndexedTable, IndexPart, LostIndex } from './secondary-index.ts';
 import type { TableSchema } from './table.ts';
 
 /** An ordered list of transforms as one function over batches, compiled once per table schema. */
@@ -29,6 +30,22 @@ export class Transforms {
   hasColumn(table: TableSchema, index: number): boolean {
     const compiled = this.#compile(table);
     return compiled !== null && carriedColumn(compiled, index) !== null;
+  }
+
+  /** A table and its indexes as the target gets them, and those that it cannot have; null where a transform leaves the table out. */
+  indexes({ table, indexes }: IndexedTable): (IndexedTable & { readonly lost: readonly LostIndex[] }) | null {
+    const compiled = this.#compile(table);
+    if (compiled === null) return null;
+    const lost: LostIndex[] = [];
+    const carried = indexes.flatMap((index) => {
+      const parts = index.parts.map((part) => carriedPart(compiled, part));
+      const whole = parts.filter((part) => part !== null);
+      if (whole.length === parts.length)
+        return [{ ...index, unique: index.unique && !whole.some(maybeAlike), parts: whole }];
+      lost.push({ name: index.name, reason: 'a transform leaves one of its columns out, or makes it anew' });
+      return [];
+    });
+    return { table: compiled.table, indexes: carried, lost };
   }
 
   /** The batch as the target gets it, with the counts of what was read and filtered. */
@@ -199,6 +216,20 @@ function carriedColumn({ columns }: CompiledTransform, from: number): (ColumnOri
   const index = columns?.findIndex((column) => column?.from === from) ?? from;
   const column = columns === undefined ? asItIs(from) : (columns[index] ?? null);
   return column && { ...column, index };
+}
+
+type CarriedPart = IndexPart & Pick<ColumnOrigin, 'form'>;
+
+/** Null where the target has no column for it. */
+function carriedPart(compiled: CompiledTransform, part: IndexPart): CarriedPart | null {
+  if (part.column === null) return { ...part, form: null };
+  const column = carriedColumn(compiled, part.column);
+  return column && { ...part, column: column.index, form: column.form };
+}
+
+/** Whether beginnings that differ at the source may be alike in the target. */
+function maybeAlike({ form, length }: CarriedPart): boolean {
+  return form !== null && length !== null;
 }
 
 export function isRowChange(change: Change): change is RowChange {

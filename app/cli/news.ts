@@ -11,12 +11,13 @@ export function newsOf(run: PipelineRun): () => string[] {
   let phase: PipelineRun['progress']['phase'] = 'starting';
   const states = new Map<string, TableProgress['state']>();
   const letters = new Map<string, readonly string[]>();
+  const indexed = new Set<TableProgress['indexes']>();
   let throttled: ThrottleReason | null = null;
   return () => {
     const { progress } = run;
     const lines: string[] = [];
     for (const [origin, table] of progress.tables) {
-      lines.push(...letterLines(origin, table, letters));
+      lines.push(...letterLines(origin, table, letters), ...indexLines(origin, table, indexed));
       if (states.get(origin) === table.state) continue;
       // After a restart a table that was copied before follows at once, with nothing copied.
       if (table.state === 'following' && table.copied > 0) {
@@ -51,6 +52,14 @@ function letterLines(
   const fresh = lines.filter((line) => !(said.get(origin) ?? []).includes(line));
   said.set(origin, lines);
   return fresh;
+}
+
+/** Once per time that a table's indexes are made. */
+function indexLines(origin: string, { indexes }: TableProgress, said: Set<TableProgress['indexes']>): string[] {
+  if (indexes === null || indexes.made < indexes.wanted || said.has(indexes)) return [];
+  said.add(indexes);
+  const lines = indexes.lost.map(({ name, reason }) => `warn  index ${name} of ${origin}: ${reason}`);
+  return indexes.made === 0 ? lines : [`indexed ${origin}   ${plural(indexes.made, 'index', 'indexes')}`, ...lines];
 }
 
 function phaseLines({ progress }: PipelineRun): string[] {

@@ -1,5 +1,6 @@
 import type { ForeignKey } from '../../core/foreign-key.ts';
-import type { PlannedTable } from '../../core/plugin.ts';
+import type { PlannedIndex, PlannedTable } from '../../core/plugin.ts';
+import type { IndexedTable, LostIndex } from '../../core/secondary-index.ts';
 import { untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { loadConfig, type Config } from '../config/load.ts';
@@ -24,6 +25,8 @@ interface TargetPlan {
 /** What the source says of itself. */
 interface SourcePlan {
   readonly tables: readonly TableSchema[];
+  /** By origin. */
+  readonly indexes: ReadonlyMap<string, IndexedTable>;
   readonly keys: readonly ForeignKey[];
   readonly warnings: readonly string[];
 }
@@ -34,9 +37,9 @@ export async function plan(file: string, json: boolean): Promise<Exit> {
   const config = await loadConfig(file);
   const runs = pipelineRuns(config, null);
   const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
-  const { tables, keys, warnings } = await sourceTables(runs, signal);
+  const { warnings, ...from } = await sourceTables(runs, signal);
   const plans: TargetPlan[] = [];
-  for (const run of runs) plans.push(await planOf(config, run, { tables, keys }, signal));
+  for (const run of runs) plans.push(await planOf(config, run, from, signal));
   for (const { label, ...planned } of plans) {
     output.line(label);
     for (const line of planLines(planned)) output.line(line === '' ? '' : `  ${line}`);
@@ -44,7 +47,7 @@ export async function plan(file: string, json: boolean): Promise<Exit> {
   }
   for (const warning of warnings) output.line(`warn  ${warning}`);
   const blocked = plans.some(({ blockers }) => blockers.length > 0);
-  output.line(blocked ? 'blocked: see above' : `${plural(tables.length, 'table')} can be carried`);
+  output.line(blocked ? 'blocked: see above' : `${plural(from.tables.length, 'table')} can be carried`);
   output.result({ pipeline: config.name, blocked, warnings, targets: plans });
   return blocked ? EXIT.blocked : EXIT.done;
 }
@@ -52,12 +55,14 @@ export async function plan(file: string, json: boolean): Promise<Exit> {
 /** The tables as the source has them now; via Kafka too, for nothing may have been published yet. */
 async function sourceTables(runs: readonly PipelineRun[], signal: AbortSignal): Promise<SourcePlan> {
   const [first] = runs;
-  if (first === undefined) return { tables: [], keys: [], warnings: [] };
+  if (first === undefined) return { tables: [], indexes: new Map(), keys: [], warnings: [] };
   const source = await untilAborted(signal, first.source.open(null));
   try {
     const tables = await source.tables(signal);
     const found = (await source.foreignKeys?.(signal)) ?? { keys: [], warnings: [] };
-    return { tables, ...found };
+    const origins = tables.map(({ origin }) => origin);
+    const indexes = (await source.indexes?.(origins, signal)) ?? new Map<string, IndexedTable>();
+    return { tables, indexes, ...found };
   } finally {
     await source.close();
   }
@@ -66,21 +71,28 @@ async function sourceTables(runs: readonly PipelineRun[], signal: AbortSignal): 
 async function planOf(
   config: Config,
   run: PipelineRun,
-  { tables, keys }: Pick<SourcePlan, 'tables' | 'keys'>,
+  { tables, indexes, keys }: Omit<SourcePlan, 'warnings'>,
   signal: AbortSignal,
 ): Promise<TargetPlan> {
   const transforms = await run.openTransforms();
-  const carried = tables.map((table) => transforms.table(table)).filter((table) => table !== null);
+  const makes = run.role === 'direct' && config.targets[run.name]?.indexes === true;
+  const carried = tables
+    .map((table) => transforms.indexes((makes ? indexes.get(table.origin) : undefined) ?? { table, indexes: [] }))
+    .filter((table) => table !== null);
   const planned = await run.target.plan(carried, signal);
-  const origins = new Set(carried.map((table) => table.origin));
+  const origins = new Set(carried.map(({ table }) => table.origin));
   return {
     target: run.name,
     label: run.target.label,
-    tables: planned,
+    tables: planned.map((table, i) => ({ ...table, indexes: [...table.indexes, ...lostOf(carried[i])] })),
     leftOut: tables.map((table) => table.origin).filter((origin) => !origins.has(origin)),
     warnings: await targetWarnings(config, run.name, tables, keys),
     blockers: [...collisions(planned), ...planned.flatMap(uncarried)],
   };
+}
+
+function lostOf(carried: { readonly lost: readonly LostIndex[] } | undefined): PlannedIndex[] {
+  return (carried?.lost ?? []).map(({ name, reason }) => ({ name, to: null, note: reason }));
 }
 
 /** Two tables on one name would overwrite each other's rows. */
@@ -108,7 +120,7 @@ function planLines({ tables, leftOut, warnings, blockers }: Omit<TargetPlan, 'la
   ];
 }
 
-function tableLines({ origin, name, exists, columns, notes }: PlannedTable): string[] {
+function tableLines({ origin, name, exists, columns, indexes, notes }: PlannedTable): string[] {
   const rows = columns.map(({ name: column, from, to, note }) => [
     column,
     from,
@@ -119,7 +131,13 @@ function tableLines({ origin, name, exists, columns, notes }: PlannedTable): str
   return [
     `${origin} → ${name}   ${exists ? 'is there' : 'will be created'}`,
     ...aligned(rows).map((line) => `  ${line}`),
+    ...indexes.map((index) => `  index  ${index.name}  ${indexLine(index)}`),
     ...notes.map((note) => `  note  ${note}`),
     '',
   ];
+}
+
+function indexLine({ to, note }: PlannedIndex): string {
+  if (to === null) return `is not made: ${note ?? ''}`;
+  return `→  ${to}${note === null ? '' : `  (${note})`}`;
 }

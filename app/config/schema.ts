@@ -244,6 +244,12 @@ export function configSchema<Transform extends z.ZodType>(transform: Transform) 
         .describe(
           'PostgreSQL: how many connections apply the rows of one large batch side by side. 1 keeps the transactions of the source whole.',
         ),
+      indexes: z
+        .boolean()
+        .default(true)
+        .describe(
+          'Whether tables get the indexes that they have at the source, each once its copy is done; not by way of Kafka.',
+        ),
       deadLetters,
       values,
     })

@@ -104,6 +104,18 @@ const TABLE_FAMILIES: readonly TableFamily[] = [
     help: "The source's estimate of a table's rows.",
     value: ({ estimatedRows }) => estimatedRows,
   },
+  {
+    name: 'lockstep_indexes_waiting',
+    type: 'gauge',
+    help: 'Secondary indexes that are still to be made.',
+    value: ({ indexes }) => indexes && indexes.wanted - indexes.made,
+  },
+  {
+    name: 'lockstep_indexes_lost',
+    type: 'gauge',
+    help: 'Secondary indexes that the target cannot have, or not as the source has them.',
+    value: ({ indexes }) => indexes && indexes.lost.length,
+  },
 ];
 
 /** Everything in Prometheus' text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats). Counters are of this process. */

@@ -3,10 +3,12 @@ import type { Change, Checkpoints, Lane, Source } from '../../core/contracts.ts'
 import { LockstepError } from '../../core/errors.ts';
 import type { ForeignKey } from '../../core/foreign-key.ts';
 import type { CopyLimits, SourceOptions } from '../../core/plugin.ts';
+import type { IndexedTable } from '../../core/secondary-index.ts';
 import { sleep, untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { catalogNow } from './catalog/catalog-now.ts';
 import { readCatalog, type CatalogTable } from './catalog/catalog.ts';
+import { readIndexes } from './catalog/indexes.ts';
 import { askValue, parseAddress, Session, sessionSettings, type Address } from './connection/session.ts';
 import { readDeclaredKeys } from './foreign-keys/declared-keys.ts';
 import { openDump, silenceMs, type Dump, type DumpOptions } from './binlog/dump.ts';
@@ -77,6 +79,15 @@ export class MysqlSource implements Source {
     if (logsForeignKeys(server)) return { keys: [], warnings: [] };
     const tables = catalog.map(({ schema }) => schema);
     return await readResolvedKeys(session, server, tables, signal);
+  }
+
+  async indexes(origins: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, IndexedTable>> {
+    const { session, server } = await this.#open(signal);
+    const wanted = new Set(origins);
+    const isWanted: TableFilter = (database, table) => wanted.has(originOf({ database, table }));
+    const tables = (await readCatalog(session, server, isWanted, signal)).map(({ schema }) => schema);
+    const found = await readIndexes(session, tables, signal);
+    return new Map(tables.map((table) => [table.origin, { table, indexes: found.get(table.origin) ?? [] }]));
   }
 
   async *lanes(checkpoints: Checkpoints, signal: AbortSignal): AsyncIterable<Lane> {
@@ -176,6 +187,7 @@ export class MysqlSource implements Source {
         },
         readEnd: () => readLogEnd(session, server, signal),
         until: this.#options.until,
+        asksForIndexes: this.#options.indexes ?? false,
         ping: async () => {
           await session.ping(silenceMs, signal);
           await requireStillLed(this.#address, opened, signal);

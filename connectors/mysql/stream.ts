@@ -1,6 +1,7 @@
 import type { Batch, Change, Checkpoint, Lane } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import { FirstOf, untilAborted } from '../../core/signals.ts';
+import { indexEntry } from '../../core/secondary-index.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { isRowChange } from '../../core/transform.ts';
 import { behind } from './position/behind.ts';
@@ -43,6 +44,8 @@ export interface StreamOptions extends DefinitionsOptions {
   readonly firstChanges: readonly Change[];
   /** With `caught-up` the stream ends where the log ended when reading began, once the copy is consistent. */
   readonly until: 'caught-up' | null;
+  /** Whether the target is to have the indexes of tables whose copy has become consistent. */
+  readonly asksForIndexes: boolean;
   /** Keeps the control session alive and finds out when it is lost. */
   readonly ping: () => Promise<void>;
 }
@@ -280,6 +283,7 @@ export class Stream {
       copies.delete(origin);
       this.#gathered.dropEntries(rangeEntries(origin));
       this.#gathered.setEntry(tableEntry(origin), formatTable(tables.get(origin) ?? copy.schema, 'following'));
+      if (this.#options.asksForIndexes && copy.where === null) this.#gathered.setEntry(indexEntry(), origin);
       progress.table(origin).state = 'following';
       copier.moved.notify();
     }

@@ -41,7 +41,12 @@ export const kafka: TargetPlugin<KafkaTargetOptions> = {
   async plan(options, tables, signal) {
     const cluster = await openCluster(clusterOptions(options), signal);
     try {
-      return await planTables(cluster, options, tables, signal);
+      return await planTables(
+        cluster,
+        options,
+        tables.map(({ table }) => table),
+        signal,
+      );
     } finally {
       await cluster.close();
     }

@@ -42,7 +42,14 @@ async function planTable(
   } else if (table.key.length > 0) {
     notes.push(`The topic gets ${options.partitions ?? DEFAULT_PARTITIONS} partitions and is compacted.`);
   }
-  return { origin: table.origin, name: topic, exists: place !== undefined, columns: planColumns(table, topic), notes };
+  return {
+    origin: table.origin,
+    name: topic,
+    exists: place !== undefined,
+    columns: planColumns(table, topic),
+    indexes: [],
+    notes,
+  };
 }
 
 /** What is worth knowing about a topic that exists: it is used as it is, never changed. */

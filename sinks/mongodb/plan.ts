@@ -1,8 +1,10 @@
-import type { PlannedColumn, PlannedTable, TargetOptions } from '../../core/plugin.ts';
+import type { PlannedColumn, PlannedIndex, PlannedTable, TargetOptions } from '../../core/plugin.ts';
+import type { IndexedTable, SecondaryIndex } from '../../core/secondary-index.ts';
 import { untilAborted } from '../../core/signals.ts';
 import type { Column, TableSchema } from '../../core/table.ts';
 import { defaultPolicies, type ValuePolicies, zeroDateNote } from '../../core/value-policy.ts';
 import { connect, type Connection } from './connect.ts';
+import { fieldsOf } from './create-indexes.ts';
 import { collectionOf } from './destination.ts';
 import { targetError } from './errors.ts';
 import { checkNames, nameProblem } from './names.ts';
@@ -11,7 +13,7 @@ import { bsonType } from './values.ts';
 /** What would become of the tables; changes nothing. Errors: the TARGET_ codes of connecting, TARGET_NAME_COLLISION, TARGET_SCHEMA. */
 export async function planTables(
   options: TargetOptions,
-  tables: readonly TableSchema[],
+  indexed: readonly IndexedTable[],
   signal: AbortSignal,
 ): Promise<readonly PlannedTable[]> {
   const connection = await untilAborted(signal, connect(options));
@@ -19,9 +21,12 @@ export async function planTables(
     const planned: PlannedTable[] = [];
     checkNames(
       connection,
-      tables.filter((table) => nameProblem(connection, table) === null),
+      indexed.map(({ table }) => table).filter((table) => nameProblem(connection, table) === null),
     );
-    for (const table of tables) planned.push(await untilAborted(signal, planTable(connection, table, options)));
+    for (const { table, indexes } of indexed) {
+      const plan = await untilAborted(signal, planTable(connection, table, options));
+      planned.push({ ...plan, indexes: indexes.map((index) => planIndex(table, index)) });
+    }
     return planned;
   } catch (error) {
     throw targetError(error, { server: connection.server, doing: 'planning' });
@@ -30,7 +35,18 @@ export async function planTables(
   }
 }
 
-async function planTable(connection: Connection, table: TableSchema, { values }: TargetOptions): Promise<PlannedTable> {
+function planIndex(table: TableSchema, index: SecondaryIndex): PlannedIndex {
+  const fields = fieldsOf(table, index);
+  if (typeof fields === 'string') return { name: index.name, to: null, note: fields };
+  const keys = [...fields].map(([name, direction]) => `${name}: ${String(direction)}`);
+  return { name: index.name, to: `{ ${keys.join(', ')} }`, note: index.unique ? 'not unique here' : null };
+}
+
+async function planTable(
+  connection: Connection,
+  table: TableSchema,
+  { values }: TargetOptions,
+): Promise<Omit<PlannedTable, 'indexes'>> {
   const policies = values?.(table) ?? defaultPolicies;
   const { place, collection } = collectionOf(connection, table);
   const problem = nameProblem(connection, table);

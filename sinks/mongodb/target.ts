@@ -4,12 +4,14 @@ import { keyName } from '../../core/dead-letter.ts';
 import type { TargetOptions } from '../../core/plugin.ts';
 import type { Progress } from '../../core/progress.ts';
 import { untilAborted } from '../../core/signals.ts';
+import type { IndexedTable, LostIndex } from '../../core/secondary-index.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { endAbandoned } from './abandoned.ts';
 import { BatchWriter, type Shared } from './batch-writer.ts';
 import { Checkpoints, collectionName } from './checkpoints.ts';
 import { appNameOf, connect, type Connection } from './connect.ts';
-import { type Destination, destinations } from './destination.ts';
+import { createIndexes } from './create-indexes.ts';
+import { collectionOf, type Destination, destinations } from './destination.ts';
 import { Fences } from './fences.ts';
 import { targetError } from './errors.ts';
 import { HeldLetters } from './held-letters.ts';
@@ -89,6 +91,15 @@ class MongoTarget implements Target {
         }
       }
     });
+  }
+
+  createIndexes(wanted: IndexedTable, onMade: () => void, signal: AbortSignal): Promise<readonly LostIndex[]> {
+    const { place, collection } = collectionOf(this.#shared.connection, wanted.table);
+    return this.#run(
+      () => `making indexes of ${place}`,
+      signal,
+      async () => await createIndexes(collection, wanted, onMade),
+    );
   }
 
   /** Takes note of the keys whose rows were refused; false where none is new. */

@@ -6,7 +6,7 @@ import { keyNames, quoteName, quoteNames, quoteTable } from './sql.ts';
 import { canBeIdentity, labelCheck, targetType } from './types.ts';
 
 /** PostgreSQL cuts longer names without an error (NAMEDATALEN - 1). */
-const NAME_BYTES = 63;
+export const NAME_BYTES = 63;
 const systemColumns = new Set(['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid']);
 
 /** Throws TARGET_SCHEMA for names that PostgreSQL would cut or refuse. */

@@ -1,4 +1,5 @@
-import type { PlannedColumn, PlannedTable, TargetOptions } from '../../core/plugin.ts';
+import type { PlannedColumn, PlannedIndex, PlannedTable, TargetOptions } from '../../core/plugin.ts';
+import type { IndexedTable, SecondaryIndex } from '../../core/secondary-index.ts';
 import type { Column, TableSchema } from '../../core/table.ts';
 import { LockstepError } from '../../core/errors.ts';
 import {
@@ -14,6 +15,7 @@ import { differences } from './compare.ts';
 import { requireNames } from './ddl.ts';
 import { defaultIsLost } from './defaults.ts';
 import { defaultPolicies, type ValuePolicies, zeroDateNote } from '../../core/value-policy.ts';
+import { createIndex, indexNames, indexText } from './index-text.ts';
 import { Session } from './session.ts';
 import { quoteTable } from './sql.ts';
 import { sessionOptions } from './target.ts';
@@ -22,18 +24,20 @@ import { canBeIdentity, targetType } from './types.ts';
 /** Says what `prepare` would do with each table; changes nothing. */
 export async function planTables(
   options: TargetOptions,
-  tables: readonly TableSchema[],
+  indexed: readonly IndexedTable[],
   signal: AbortSignal,
 ): Promise<readonly PlannedTable[]> {
-  if (tables.length === 0) return [];
+  if (indexed.length === 0) return [];
+  const tables = indexed.map(({ table }) => table);
   const session = await Session.open(sessionOptions(options), signal);
   try {
     const facts = readFacts((await session.query(selectFacts, signal))[0]);
     const existing = readTables((await session.query(selectTables(tables), signal))[0]);
     const policies = options.values ?? (() => defaultPolicies);
-    return tables.map((table) =>
-      planTable(table, existing.get(placeKey(table)) ?? null, facts, tables, policies(table)),
-    );
+    return indexed.map(({ table, indexes }) => ({
+      ...planTable(table, existing.get(placeKey(table)) ?? null, facts, tables, policies(table)),
+      indexes: indexes.map((index) => planIndex(table, index, facts, policies(table))),
+    }));
   } finally {
     await session.end();
   }
@@ -45,7 +49,7 @@ function planTable(
   facts: ServerFacts,
   all: readonly TableSchema[],
   policies: ValuePolicies,
-): PlannedTable {
+): Omit<PlannedTable, 'indexes'> {
   return {
     origin: table.origin,
     name: quoteTable(table),
@@ -55,6 +59,18 @@ function planTable(
     ),
     notes: [...nameNotes(table, all), ...tableNotes(table, existing, facts), ...nulNotes(table, policies)],
   };
+}
+
+function planIndex(
+  table: TableSchema,
+  index: SecondaryIndex,
+  facts: ServerFacts,
+  policies: ValuePolicies,
+): PlannedIndex {
+  const text = indexText(table, index, facts, policies);
+  if (typeof text === 'string') return { name: index.name, to: null, note: text };
+  const note = index.unique && !text.unique ? 'not unique, for a policy may make values alike' : null;
+  return { name: index.name, to: createIndex(table, indexNames(table, index)[0], text), note };
 }
 
 function nameNotes(table: TableSchema, all: readonly TableSchema[]): string[] {

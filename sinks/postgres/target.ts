@@ -3,7 +3,9 @@ import { LockstepError } from '../../core/errors.ts';
 import type { HeldDraft } from '../../core/held-keys.ts';
 import type { TargetOptions } from '../../core/plugin.ts';
 import type { Progress } from '../../core/progress.ts';
+import type { IndexedTable, LostIndex } from '../../core/secondary-index.ts';
 import type { TableSchema } from '../../core/table.ts';
+import type { PoliciesOf } from '../../core/value-policy.ts';
 import { type Work, applyAppending, applyCopied, applyFolded, applyOrdered } from './apply.ts';
 import { type ServerFacts, placeKey, readFacts, readTables, selectFacts, selectTables } from './catalog.ts';
 import {
@@ -17,6 +19,7 @@ import {
   waitForDisk,
 } from './checkpoints.ts';
 import { requireSame } from './compare.ts';
+import { createIndexes } from './create-indexes.ts';
 import { createSchema, createTable, requireNames } from './ddl.ts';
 import { checkpointMoved, isMissing, sqlStateOf } from './errors.ts';
 import { applyIsolated, isOfRow, sifted } from './isolate.ts';
@@ -51,6 +54,7 @@ export class PostgresTarget implements Target {
   readonly #sessions: Sessions;
   readonly #versions = new Versions();
   readonly #tables: Tables;
+  readonly #policies: PoliciesOf | undefined;
   readonly #progress: Progress;
   readonly #letters: HeldLetters;
   readonly #lanes: Lanes;
@@ -69,6 +73,7 @@ export class PostgresTarget implements Target {
     this.#sessions = new Sessions({ ...sessionOptions(options), relaxed: true });
     this.#progress = options.progress;
     this.#tables = new Tables(options.values);
+    this.#policies = options.values;
     this.#letters = new HeldLetters(this.#owner, options.deadLetterLimit ?? 0);
     this.#lanes = new Lanes(this.#sessions, this.#owner, options.lanes ?? 1);
   }
@@ -236,6 +241,15 @@ export class PostgresTarget implements Target {
     } catch {
       return null;
     }
+  }
+
+  async createIndexes(wanted: IndexedTable, onMade: () => void, signal: AbortSignal): Promise<readonly LostIndex[]> {
+    return await this.#sessions.using(signal, async (session) => {
+      const facts = await this.#serverFacts(session, signal);
+      const lost = await createIndexes(wanted, { session, facts, policies: this.#policies, onMade }, signal);
+      this.#tables.changed(null);
+      return lost;
+    });
   }
 
   async sync(signal: AbortSignal): Promise<void> {

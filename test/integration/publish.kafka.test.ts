@@ -123,7 +123,7 @@ test('creates compacted topics for tables with a key and leaves topics alone tha
   expect([kept?.leaders.length, created?.leaders.length]).toEqual([7, 4]);
   expect((await topicSettings(cluster, `${pipeline}.shop.orders`, never)).get('cleanup.policy')).toBe('compact');
   expect((await topicSettings(cluster, `${pipeline}.shop.kept`, never)).get('retention.ms')).toBe('12345678');
-  expect(await sink.plan(sinkOptions(places, pipeline), [other], never)).toMatchObject([
+  expect(await sink.plan(sinkOptions(places, pipeline), [{ table: other, indexes: [] }], never)).toMatchObject([
     {
       name: `${pipeline}.shop.kept`,
       exists: true,

@@ -45,6 +45,7 @@ describe('a configuration', () => {
           transforms: [],
           metadata: 'lockstep',
           lanes: 1,
+          indexes: true,
           deadLetters: { limit: 1000 },
           values: { zeroDates: 'set-null', nulCharacters: 'dead-letter', tables: [] },
         },

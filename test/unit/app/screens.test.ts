@@ -52,6 +52,23 @@ test.each([40, 60, 80, 100])('no line of the live view is wider than %i columns'
   for (const line of picture(columns).lines) expect(line.length).toBeLessThan(columns);
 });
 
+test('indexes that are being made, made, or cannot be made are shown', () => {
+  const { run } = picture(120);
+  const news = newsOf(run);
+  news();
+  const indexes = { made: 1, wanted: 3, lost: [{ name: 'words', reason: 'it is a FULLTEXT index' }] };
+  run.progress.table('shop.customers').indexes = indexes;
+  const lines = frame({ title: 't', runs: [run], rates: new Rates(), columns: 120, rows: 24, nowMs: NOW });
+  expect(lines).toContain('index  customers  1 of 3 indexes');
+  expect(news()).toEqual([]);
+  indexes.made = 3;
+  expect(news()).toEqual([
+    'indexed shop.customers   3 indexes',
+    'warn  index words of shop.customers: it is a FULLTEXT index',
+  ]);
+  expect(news()).toEqual([]);
+});
+
 test('tables that do not fit become one line', () => {
   const { run } = picture(80);
   for (let i = 0; i < 100; i += 1) run.progress.table(`shop.t${i}`);

@@ -122,7 +122,11 @@ it('plans types, what exists, and what could be refused', async () => {
   });
   await beside.client.db('shop').collection(name).insertOne({ old: true });
   const unfit = table('a$b', [column('id', int)], ['id']);
-  const [planned, other] = await mongodb.plan(beside.options(), [t, unfit], never);
+  const [planned, other] = await mongodb.plan(
+    beside.options(),
+    [t, unfit].map((table) => ({ table, indexes: [] })),
+    never,
+  );
   expect(planned).toMatchObject({ origin: t.origin, name: `shop.${name}`, exists: true });
   expect(planned?.columns.map(({ to, note }) => [to, note])).toEqual([
     ['long', 'decimal above 9223372036854775807'],

@@ -296,7 +296,7 @@ it('plans without changing anything', async () => {
     column('g', { kind: 'geometry', shape: 'point' }),
   ];
   const t = tableSchema({ ...table(db.name(), columns, ['id']), database: 'planned' });
-  const [planned] = await postgres.plan(db.options(), [t], never);
+  const [planned] = await postgres.plan(db.options(), [{ table: t, indexes: [] }], never);
   expect(planned).toMatchObject({ origin: t.origin, exists: false, notes: [] });
   expect(planned?.columns.map(({ name, to }) => [name, to])).toEqual([
     ['id', 'numeric(20,0)'],

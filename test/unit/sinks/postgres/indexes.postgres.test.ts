@@ -1,0 +1,200 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Target } from '../../../../core/contracts.ts';
+import type { LostIndex, SecondaryIndex } from '../../../../core/secondary-index.ts';
+import type { ColumnType, TableSchema } from '../../../../core/table.ts';
+import { seeded } from '../../../../dev/random.ts';
+import { postgres } from '../../../../sinks/postgres/index.ts';
+import { column, insert, int, table, text } from '../../../contract/changes.ts';
+import { seed } from '../../../support/seed.ts';
+import { apply, Beside, never } from './server.ts';
+
+let db: Beside;
+beforeAll(async () => {
+  db = await Beside.start();
+});
+afterAll(() => db[Symbol.asyncDispose]());
+
+const whole = (column: number): SecondaryIndex['parts'][number] => ({ column, length: null, descending: false });
+const index = (name: string, columns: readonly number[], more: Partial<SecondaryIndex> = {}): SecondaryIndex => ({
+  name,
+  kind: 'ordered',
+  unique: false,
+  parts: columns.map(whole),
+  ...more,
+});
+
+const simple = (name = db.name()): TableSchema =>
+  table(name, [column('id', int), column('v', text), column('n', int)], ['id']);
+
+async function make(
+  target: Target,
+  t: TableSchema,
+  ...indexes: SecondaryIndex[]
+): Promise<{ made: number; lost: readonly LostIndex[] }> {
+  let made = 0;
+  const lost = await target.createIndexes?.({ table: t, indexes }, () => (made += 1), never);
+  return { made, lost: lost ?? [] };
+}
+
+/** The valid indexes of a table beside its primary key: name, whether unique, and columns. */
+async function indexesOf(t: TableSchema): Promise<(string | null)[][]> {
+  return await db.query(`SELECT i.relname, x.indisunique, regexp_replace(pg_get_indexdef(i.oid), '^.* USING ', '') FROM pg_index x
+    JOIN pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = '${t.database}."${t.name}"'::regclass AND x.indisvalid AND NOT x.indisprimary ORDER BY 1`);
+}
+
+it('makes those that the table lacks, and again none', async () => {
+  const t = simple();
+  const target = await db.open(t);
+  await db.query(`CREATE INDEX "mine ${t.name}" ON shop."${t.name}" (n)`);
+  const wanted = [index('by_n', [2]), index('by_v', [1], { unique: true }), index('both', [2, 1])];
+  for (let n = 0; n < 2; n += 1) expect(await make(target, t, ...wanted)).toEqual({ made: 3, lost: [] });
+  expect(await indexesOf(t)).toEqual([
+    [`mine ${t.name}`, 'f', 'btree (n)'],
+    [`${t.name}_both`, 'f', 'btree (n NULLS FIRST, v NULLS FIRST)'],
+    [`${t.name}_by_v`, 't', 'btree (v NULLS FIRST)'],
+  ]);
+  await target.close();
+});
+
+it('makes a unique one where there is one of the same columns that is not', async () => {
+  const t = simple();
+  const target = await db.open(t);
+  await db.query(`CREATE INDEX "loose ${t.name}" ON shop."${t.name}" (v)`);
+  await make(target, t, index('by_v', [1], { unique: true }));
+  expect((await indexesOf(t)).map(([, unique]) => unique)).toEqual(['f', 't']);
+  await target.close();
+});
+
+it('finds names that nobody else has, whatever the length', async () => {
+  const [a, b] = [simple('a'), simple('a_b')];
+  const long = simple('ž'.repeat(31));
+  const target = await db.open(a, b, long);
+  await make(target, a, index('b_c', [1]));
+  await make(target, b, index('c', [1]));
+  await make(target, long, index('š'.repeat(30), [1]), index(`${'š'.repeat(30)}x`, [2]));
+  expect((await indexesOf(a))[0]?.[0]).toBe('a_b_c');
+  expect((await indexesOf(b))[0]?.[0]).toMatch(/^a_b_c_[0-9a-f]{8}$/);
+  const names = (await indexesOf(long)).map(([name]) => name ?? '');
+  expect(names.map((name) => /^ž{27}_[0-9a-f]{8}$/.test(name))).toEqual([true, true]);
+  await target.close();
+});
+
+it('drops what was left half done and makes it again', async () => {
+  const t = simple();
+  const target = await db.open(t);
+  await apply(target, insert(t, [1, 'a', 1]), insert(t, [2, 'a', 2]));
+  const failing = db.query(`CREATE UNIQUE INDEX CONCURRENTLY ${t.name}_by_v ON shop."${t.name}" (v)`);
+  await expect(failing).rejects.toThrow(/could not create unique index/);
+  expect(await indexesOf(t)).toEqual([]);
+  await make(target, t, index('by_v', [1]));
+  expect(await indexesOf(t)).toEqual([[`${t.name}_by_v`, 'f', 'btree (v NULLS FIRST)']]);
+  await target.close();
+});
+
+it('makes one that is not unique where rows are alike, and says so', async () => {
+  const t = simple();
+  const target = await db.open(t);
+  await apply(target, insert(t, [1, 'a', 1]), insert(t, [2, 'a', 2]));
+  const { lost } = await make(target, t, index('by_v', [1], { unique: true }), index('by_n', [2], { unique: true }));
+  expect(lost).toEqual([{ name: 'by_v', reason: expect.stringMatching(/not unique here/) as string }]);
+  expect((await indexesOf(t)).map(([name, unique]) => [name, unique])).toEqual([
+    [`${t.name}_by_n`, 't'],
+    [`${t.name}_by_v`, 'f'],
+  ]);
+  await target.close();
+});
+
+it('names what PostgreSQL cannot have, and makes the rest', async () => {
+  const t = table(db.name(), [column('id', int), column('doc', { kind: 'text' }), column('v', text)], ['id']);
+  const target = await db.open(t);
+  const odd = index('odd', [2], { parts: [{ column: null, length: null, descending: false }] });
+  const { made, lost } = await make(
+    target,
+    t,
+    index('docs', [1]),
+    odd,
+    index('words', [1], { kind: 'fulltext' }),
+    index('by_v', [2]),
+  );
+  expect([made, lost.map(({ name }) => name)]).toEqual([1, ['docs', 'odd', 'words']]);
+  await target.close();
+});
+
+it('says what the server refuses', async () => {
+  const t = simple();
+  const target = await db.open(t);
+  await db.query(`CREATE ROLE "r ${t.name}"; ALTER TABLE shop."${t.name}" OWNER TO "r ${t.name}"`);
+  await db.query(`CREATE ROLE "w ${t.name}" LOGIN PASSWORD 'w'; GRANT ALL ON SCHEMA shop TO "w ${t.name}"`);
+  const url = new URL(db.server.url);
+  [url.username, url.password] = [`w ${t.name}`, 'w'];
+  const other = await postgres.open(db.options({ url: url.href }));
+  const { made, lost } = await make(other, t, index('by_v', [1]));
+  expect([made, lost]).toEqual([
+    0,
+    [{ name: 'by_v', reason: expect.stringMatching(/must be owner of table/) as string }],
+  ]);
+  await Promise.all([target.close(), other.close()]);
+});
+
+it('makes them of a partitioned table too', async () => {
+  const t = simple();
+  await db.query(`CREATE SCHEMA IF NOT EXISTS shop; CREATE TABLE shop."${t.name}" (id integer PRIMARY KEY, v text, n integer) PARTITION BY RANGE (id);
+    CREATE TABLE shop."${t.name} 1" PARTITION OF shop."${t.name}" DEFAULT`);
+  const target = await db.open(t);
+  expect(await make(target, t, index('by_v', [1]))).toEqual({ made: 1, lost: [] });
+  expect(await indexesOf(t)).toHaveLength(1);
+  await target.close();
+});
+
+it('is not unique where a policy can make two values one', async () => {
+  const columns = [column('id', int), column('d', { kind: 'date' }), column('v', text)];
+  const t = table(db.name(), columns, ['id']);
+  const values = () => ({ zeroDates: '1970-01-01', nulCharacters: 'strip' as const });
+  const target = await postgres.open(db.options({ values }));
+  await target.prepare([t], never);
+  await make(target, t, index('by_d', [1], { unique: true }), index('by_v', [2], { unique: true }));
+  expect((await indexesOf(t)).map(([, unique]) => unique)).toEqual(['f', 'f']);
+  await target.close();
+});
+
+it('holds the widest rows in every index that it makes', async () => {
+  const random = seeded(seed);
+  const pick = (length: number, from: number, to: number): string =>
+    String.fromCodePoint(...Array.from({ length }, () => from + random.int(to - from)));
+  const widest = (type: ColumnType, charset: string | null): string | Uint8Array => {
+    if (type.kind === 'varbinary') return Uint8Array.from({ length: type.length }, () => random.int(256));
+    const length = type.kind === 'varchar' ? type.length : 4000;
+    return charset === 'ascii'
+      ? pick(length, 33, 127)
+      : charset === 'utf8mb3'
+        ? pick(length, 0x4e00, 0x9f00)
+        : pick(length, 0x20000, 0x2a000);
+  };
+  let [made, lost] = [0, 0];
+  for (let n = 0; n < 60; n += 1) {
+    const columns = Array.from({ length: 1 + random.int(3) }, (_, i) => {
+      const charset = ['ascii', 'utf8mb3', 'utf8mb4'][random.int(3)] ?? null;
+      const length = 1 + random.int(900);
+      const types: ColumnType[] = [
+        { kind: 'varchar', length },
+        { kind: 'varbinary', length: 3 * length },
+        { kind: 'text' },
+      ];
+      const type = types[random.int(3)] ?? text;
+      return column(`c${String(i)}`, type, { charset: type.kind === 'varbinary' ? null : charset });
+    });
+    const t = table(db.name(), [column('id', int), ...columns], ['id']);
+    const parts = columns.map((_, i) => ({
+      column: i + 1,
+      length: random.next() < 0.5 || columns[i]?.type.kind === 'text' ? 1 + random.int(400) : null,
+      descending: random.next() < 0.5,
+    }));
+    const target = await db.open(t);
+    const outcome = await make(target, t, index('wide', [], { parts }));
+    made += outcome.made;
+    lost += outcome.lost.length;
+    await apply(target, insert(t, [1, ...columns.map(({ type, charset }) => widest(type, charset))]));
+    await target.close();
+  }
+  expect([made > 10, lost > 5], `${made} made, ${lost} lost, seed ${seed}`).toEqual([true, true]);
+});
