@@ -14,7 +14,8 @@ const comBinlogDumpGtid = 0x1e;
 const nonBlocking = 0x01;
 const useHeartbeatV2 = 0x02;
 const throughGtid = 0x04;
-const heartbeatMs = 2_000;
+/** Where nothing is logged, MariaDB says only by a heartbeat that what came was all. */
+const heartbeatMs = 500;
 /** No byte for this long and the connection counts as dead: several heartbeats must have been lost. */
 export const silenceMs = 20_000;
 
