@@ -1,6 +1,7 @@
 import type { Checkpoint, Source, Target } from './contracts.ts';
 import type { IndexProgress, Progress } from './progress.ts';
 import { indexEntries, type IndexedTable } from './secondary-index.ts';
+import { Turns } from './signals.ts';
 import type { Transforms } from './transform.ts';
 
 /** Indexes of so many tables are made side by side. */
@@ -22,6 +23,8 @@ export interface IndexingParts {
  */
 export class Indexing {
   readonly #parts: IndexingParts;
+  /** The entries of a lane move one after the other. */
+  readonly #turns = new Turns();
   #asked = false;
   #working: Promise<void> | null = null;
 
@@ -76,6 +79,7 @@ export class Indexing {
     const carried = found === undefined ? null : transforms.indexes(found);
     if (carried === null || target.createIndexes === undefined) return;
     const { table, indexes, lost } = carried;
+    if (indexes.length + lost.length === 0) return;
     const seen: IndexProgress = { made: 0, wanted: indexes.length, lost: [...lost] };
     progress.table(origin).indexes = seen;
     if (indexes.length === 0) return;
@@ -90,6 +94,6 @@ export class Indexing {
     const { target, signal } = this.#parts;
     const checkpoint = { set: new Map<string, string>(), drop: [entry] };
     const batch = { changes: [], checkpoint, bytes: 0, copying: new Set<string>(), barrier: null };
-    await target.apply({ name: 'indexes', kind: 'copy' }, batch, signal);
+    await this.#turns.take(async () => await target.apply({ name: 'indexes', kind: 'copy' }, batch, signal));
   }
 }

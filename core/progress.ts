@@ -19,7 +19,7 @@ export interface TableProgress {
   readonly reasons: Record<string, number>;
   /** Values of applied rows that a policy changed because the target cannot hold them, by what became of them. */
   readonly changed: Record<string, number>;
-  /** Null until its copy is consistent and indexes are made for it. */
+  /** Null until its copy is consistent and indexes are made for it, and where it has none. */
   indexes: IndexProgress | null;
 }
 

@@ -79,6 +79,8 @@ describe.each(flavours)('the secondary indexes of %s', (flavour) => {
 
   test('are made in MongoDB, where none is unique', async () => {
     const scene = await pipeline('documents', mongodb);
+    for (let n = 0; n < 6; n += 1)
+      await client.query(`CREATE TABLE documents.t${n} (id INT PRIMARY KEY, v INT, KEY by_v (v))`);
     await caughtUp(scene);
     const mongo = await MongoClient.connect(scene.target);
     servers.defer(async () => await mongo.close());
@@ -91,6 +93,7 @@ describe.each(flavours)('the secondary indexes of %s', (flavour) => {
       ['by_note', { note: 1 }, undefined],
       ['by_wide', { wide: 1 }, undefined],
     ]);
+    for (let n = 0; n < 6; n += 1) expect(await mongo.db().collection(`t${n}`).indexes()).toHaveLength(2);
   });
 
   test('are made after all where the process was killed meanwhile, and the stream goes on before', async () => {

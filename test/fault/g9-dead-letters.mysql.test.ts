@@ -120,6 +120,7 @@ describe('a bad row stops nobody else', () => {
         deadLetters: 40,
         reasons: { TARGET_ROW_REFUSED: 40 },
         changed: {},
+        indexes: null,
       },
     });
     await client.query("UPDATE counted.orders SET note = 'waits' WHERE id IN (500, 501)");
