@@ -42,6 +42,8 @@ export interface PipelineRun {
   readonly progress: Progress;
   /** Its share of the process's memory for changes. */
   readonly memoryBytes: number;
+  /** Whether tables of the target get the indexes of the source's. */
+  readonly makesIndexes: boolean;
   openTransforms(): Promise<Transforms>;
   /** Sentences about what is probably a mistake, known once the tables are. */
   warnings(tables: readonly TableSchema[], keys: readonly ForeignKey[]): Promise<readonly string[]>;
@@ -120,6 +122,7 @@ function publishing(config: Config, memoryBytes: number, schemas: SharedRegistry
     target: kafkaTargetEnd(config, aim, schemas),
     progress: aim.progress,
     memoryBytes,
+    makesIndexes: false,
     openTransforms: async () => await Promise.resolve(new Transforms([])),
     warnings: async () => await Promise.resolve([]),
   };
@@ -135,6 +138,7 @@ function toTarget(config: Config, target: string, memoryBytes: number, schemas: 
     target: targetEnd(config, aim),
     progress: aim.progress,
     memoryBytes,
+    makesIndexes: direct && config.targets[target]?.indexes === true,
     openTransforms: async () => new Transforms(await transformsOf(config, target)),
     // Topics come into being one by one, so what matches none of them yet may be right.
     warnings: async (tables, keys) => (direct ? await targetWarnings(config, target, tables, keys) : []),
@@ -175,7 +179,7 @@ function watched(source: Source, run: PipelineRun, { onWarnings }: Attempt, newc
       if (warnings.length > 0) onWarnings(warnings);
       return tables;
     },
-    ...(source.indexes && { indexes: source.indexes.bind(source) }),
+    ...(run.makesIndexes && source.indexes && { indexes: source.indexes.bind(source) }),
     async *lanes(checkpoints, signal) {
       for await (const lane of source.lanes(checkpoints, signal)) {
         if (progress.phase === 'starting') progress.phase = lane.kind === 'copy' ? 'copying' : 'following';

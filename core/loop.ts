@@ -31,14 +31,17 @@ export async function runLoop(run: Run): Promise<void> {
   };
   const running = new Set<Promise<void>>();
   const indexing = new Indexing({ ...run, signal, fail });
+  let begun = false;
   try {
     await run.target.prepare(targetTables(await run.source.tables(signal), run.transforms), signal);
-    indexing.ask();
     for await (const lane of run.source.lanes(run.target, signal)) {
       const driving = driveLane({ ...run, signal, indexing }, lane, fail)
         .catch(fail)
         .finally(() => running.delete(driving));
       running.add(driving);
+      // Not before: a source that only one process may read hands out lanes once it is this one's.
+      if (!begun) indexing.ask();
+      begun = true;
     }
     await Promise.all(running);
     await indexing.settled();

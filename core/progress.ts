@@ -29,6 +29,8 @@ export interface IndexProgress {
   made: number;
   wanted: number;
   readonly lost: LostIndex[];
+  /** Why they cannot be made for now, null where nothing stands in the way. */
+  waits: string | null;
 }
 
 /** Why the copy waits: a limit of rows or bytes per second, or signs of load. */

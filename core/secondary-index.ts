@@ -1,12 +1,14 @@
 import type { TableSchema } from './table.ts';
 
-/** An index of a source's table beside its key. A target makes one like it once the table's copy is consistent. */
+/**
+ * An index of a source's table beside its key. Targets make one like it, but never a unique one: rows that are copied again, or come in another order than
+ * at the source, would be refused although the source has them.
+ */
 export interface SecondaryIndex {
   /** Unique within the table. */
   readonly name: string;
   /** `ordered` finds values, ranges and orders of its columns; `other` is of a kind that only the source has. */
   readonly kind: 'ordered' | 'fulltext' | 'spatial' | 'other';
-  readonly unique: boolean;
   readonly parts: readonly IndexPart[];
 }
 
@@ -24,14 +26,15 @@ export interface IndexedTable {
   readonly indexes: readonly SecondaryIndex[];
 }
 
-/** An index that a target does not have in the end, or not as the source has it. */
+/** An index that a target cannot have. */
 export interface LostIndex {
+  /** `*`: all that the table lacks. */
   readonly name: string;
   /** Half a sentence: `it is over an expression`. */
   readonly reason: string;
 }
 
-/** Tables whose indexes are to be made: one entry of the target for each time that a table's copy has become consistent, with its origin as token. */
+/** Tables whose indexes are to be looked at: one entry of the target for each time that they may have become others, with the table's origin as token. */
 export const indexEntries = 'index/';
 
 /** A name of its own, so that dropping the entry never drops a later one. */

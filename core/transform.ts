@@ -40,8 +40,7 @@ export class Transforms {
     const carried = indexes.flatMap((index) => {
       const parts = index.parts.map((part) => carriedPart(compiled, part));
       const whole = parts.filter((part) => part !== null);
-      if (whole.length === parts.length)
-        return [{ ...index, unique: index.unique && !whole.some(maybeAlike), parts: whole }];
+      if (whole.length === parts.length) return [{ ...index, parts: whole }];
       lost.push({ name: index.name, reason: 'a transform leaves one of its columns out, or makes it anew' });
       return [];
     });
@@ -218,18 +217,11 @@ function carriedColumn({ columns }: CompiledTransform, from: number): (ColumnOri
   return column && { ...column, index };
 }
 
-type CarriedPart = IndexPart & Pick<ColumnOrigin, 'form'>;
-
 /** Null where the target has no column for it. */
-function carriedPart(compiled: CompiledTransform, part: IndexPart): CarriedPart | null {
-  if (part.column === null) return { ...part, form: null };
+function carriedPart(compiled: CompiledTransform, part: IndexPart): IndexPart | null {
+  if (part.column === null) return part;
   const column = carriedColumn(compiled, part.column);
-  return column && { ...part, column: column.index, form: column.form };
-}
-
-/** Whether beginnings that differ at the source may be alike in the target. */
-function maybeAlike({ form, length }: CarriedPart): boolean {
-  return form !== null && length !== null;
+  return column && { ...part, column: column.index };
 }
 
 export function isRowChange(change: Change): change is RowChange {

@@ -67,7 +67,7 @@ function tableLine(run: PipelineRun, [origin, table]: Entry, name: string, optio
   if (state === 'paused') return `copy   ${name}  paused    ${count(copied)} rows   lockstep table resume`;
   if (state === 'removed') return `copy   ${name}  removed`;
   if (state === 'following' && indexes !== null && indexes.made < indexes.wanted)
-    return `index  ${name}  ${count(indexes.made)} of ${plural(indexes.wanted, 'index', 'indexes')}`;
+    return `index  ${name}  ${indexes.waits ?? `${count(indexes.made)} of ${plural(indexes.wanted, 'index', 'indexes')}`}`;
   if (state === 'following' && copied === 0) return `copy   ${name}  done before`;
   if (state === 'following') return `copy   ${name}  100 %  ${count(copied).padStart(11)} rows`;
   const rate = options.rates.perSecond(`${run.name}/${origin}`, copied, options.nowMs);

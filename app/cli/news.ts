@@ -17,15 +17,10 @@ export function newsOf(run: PipelineRun): () => string[] {
     const { progress } = run;
     const lines: string[] = [];
     for (const [origin, table] of progress.tables) {
-      lines.push(...letterLines(origin, table, letters), ...indexLines(origin, table, indexed));
-      if (states.get(origin) === table.state) continue;
-      // After a restart a table that was copied before follows at once, with nothing copied.
-      if (table.state === 'following' && table.copied > 0) {
-        lines.push(`copied ${origin}   ${count(table.copied)} rows`);
-      }
+      lines.push(...letterLines(origin, table, letters));
+      if (states.get(origin) !== table.state) lines.push(...stateLines(origin, table));
       states.set(origin, table.state);
-      if (table.state === 'paused') lines.push(`the copy of ${origin} is paused: lockstep table resume`);
-      if (table.state === 'removed') lines.push(`${origin} is not followed any more`);
+      lines.push(...indexLines(origin, table, indexed));
     }
     const { throttle } = progress;
     if (throttle !== null && throttle.reason !== throttled) lines.push(`copy held back: ${throttle.text}`);
@@ -36,6 +31,13 @@ export function newsOf(run: PipelineRun): () => string[] {
     }
     return lines;
   };
+}
+
+function stateLines(origin: string, { state, copied }: TableProgress): string[] {
+  // After a restart a table that was copied before follows at once, with nothing copied.
+  if (state === 'following' && copied > 0) return [`copied ${origin}   ${count(copied)} rows`];
+  if (state === 'paused') return [`the copy of ${origin} is paused: lockstep table resume`];
+  return state === 'removed' ? [`${origin} is not followed any more`] : [];
 }
 
 /** A table's first dead letter and the first value changed by policy, and the first for each further reason. */
@@ -58,7 +60,9 @@ function letterLines(
 function indexLines(origin: string, { indexes }: TableProgress, said: Set<TableProgress['indexes']>): string[] {
   if (indexes === null || indexes.made < indexes.wanted || said.has(indexes)) return [];
   said.add(indexes);
-  const lines = indexes.lost.map(({ name, reason }) => `warn  index ${name} of ${origin}: ${reason}`);
+  const lines = indexes.lost.map(({ name, reason }) =>
+    name === '*' ? `warn  indexes of ${origin}: ${reason}` : `warn  index ${name} of ${origin}: ${reason}`,
+  );
   return indexes.made === 0 ? lines : [`indexed ${origin}   ${plural(indexes.made, 'index', 'indexes')}`, ...lines];
 }
 

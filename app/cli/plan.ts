@@ -75,9 +75,10 @@ async function planOf(
   signal: AbortSignal,
 ): Promise<TargetPlan> {
   const transforms = await run.openTransforms();
-  const makes = run.role === 'direct' && config.targets[run.name]?.indexes === true;
   const carried = tables
-    .map((table) => transforms.indexes((makes ? indexes.get(table.origin) : undefined) ?? { table, indexes: [] }))
+    .map((table) =>
+      transforms.indexes((run.makesIndexes ? indexes.get(table.origin) : undefined) ?? { table, indexes: [] }),
+    )
     .filter((table) => table !== null);
   const planned = await run.target.plan(carried, signal);
   const origins = new Set(carried.map(({ table }) => table.origin));

@@ -1,4 +1,5 @@
 import type { Progress } from '../../core/progress.ts';
+import { indexEntry } from '../../core/secondary-index.ts';
 import type { Piece } from './binlog/reader.ts';
 import type { CatalogNow } from './catalog/catalog-now.ts';
 import type { DeclaredKey } from './foreign-keys/declared-keys.ts';
@@ -8,7 +9,7 @@ import type { Gathered } from './gathered.ts';
 import { errantIn } from './position/errant.ts';
 import { comparePlaces, momentAt, type Place } from './position/position.ts';
 import type { Reshaping } from './reshaping.ts';
-import { originOf, type NamedTable, type Query } from './schema/ddl.ts';
+import { classify, originOf, type NamedTable, type Query } from './schema/ddl.ts';
 import { SchemaChanges, type SchemaChangesOptions } from './schema/schema-changes.ts';
 import type { TableCopy } from './snapshot/table-copy.ts';
 import type { Tables } from './tables.ts';
@@ -25,6 +26,8 @@ export interface DefinitionsOptions {
     /** What the server says of its tables now. */
     readonly catalog: CatalogNow;
   };
+  /** Whether the target is told of tables whose indexes are to be looked at: those with a consistent copy, and those that a statement has defined since. */
+  readonly asksForIndexes: boolean;
   readonly progress: Progress;
   /** The end of the log now. */
   readonly readEnd: () => Promise<Place>;
@@ -71,6 +74,7 @@ export class Definitions {
     }
     const named = capturedIn(ddl, tables.captures);
     if (named === null) return;
+    this.#askForIndexes(named, ddl);
     const now = { declared: await schemaChanges.catalog.foreignKeys(named), atPlace: await isAtEnd() };
     this.#setForeignKeys(keysBehind(foreignKeys.declared, ddl, now));
   }
@@ -112,6 +116,14 @@ export class Definitions {
     }
     if (now.size > 0) progress.phase = 'copying';
     return now.size > 0;
+  }
+
+  /** A table that is being copied has its turn when that is done. */
+  #askForIndexes(named: readonly NamedTable[], { statement, database }: Query): void {
+    const { asksForIndexes, tables, copies } = this.#options;
+    if (!asksForIndexes || classify(statement, database).kind === 'truncate') return;
+    for (const origin of new Set(named.map(originOf)))
+      if (tables.get(origin) !== undefined && !copies.has(origin)) this.#gathered.setEntry(indexEntry(), origin);
   }
 
   #setForeignKeys(declared: readonly DeclaredKey[]): void {

@@ -44,8 +44,6 @@ export interface StreamOptions extends DefinitionsOptions {
   readonly firstChanges: readonly Change[];
   /** With `caught-up` the stream ends where the log ended when reading began, once the copy is consistent. */
   readonly until: 'caught-up' | null;
-  /** Whether the target is to have the indexes of tables whose copy has become consistent. */
-  readonly asksForIndexes: boolean;
   /** Keeps the control session alive and finds out when it is lost. */
   readonly ping: () => Promise<void>;
 }

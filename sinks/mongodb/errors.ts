@@ -96,6 +96,8 @@ const meanings: ReadonlyMap<number, Meaning> = new Map([
   [202, { code: 'TARGET_BUSY', what: 'the server ran out of time', fix: '' }],
   [251, { code: 'TARGET_BUSY', what: 'the server gave the transaction up', fix: '' }],
   [262, { code: 'TARGET_BUSY', what: 'the server ran out of time', fix: '' }],
+  [276, { code: 'TARGET_BUSY', what: 'an index was given up, for its collection changed', fix: '' }],
+  [12587, { code: 'TARGET_BUSY', what: 'indexes of the collection are being made', fix: '' }],
   [290, { code: 'TARGET_BUSY', what: 'the transaction took too long', fix: 'raise transactionLifetimeLimitSeconds' }],
   [14031, { code: 'TARGET_FULL', what: 'the disk is full', fix: 'free or add disk space' }],
   [

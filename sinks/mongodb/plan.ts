@@ -4,9 +4,9 @@ import { untilAborted } from '../../core/signals.ts';
 import type { Column, TableSchema } from '../../core/table.ts';
 import { defaultPolicies, type ValuePolicies, zeroDateNote } from '../../core/value-policy.ts';
 import { connect, type Connection } from './connect.ts';
-import { fieldsOf } from './create-indexes.ts';
 import { collectionOf } from './destination.ts';
 import { targetError } from './errors.ts';
+import { fieldsOf } from './make-indexes.ts';
 import { checkNames, nameProblem } from './names.ts';
 import { bsonType } from './values.ts';
 
@@ -39,7 +39,7 @@ function planIndex(table: TableSchema, index: SecondaryIndex): PlannedIndex {
   const fields = fieldsOf(table, index);
   if (typeof fields === 'string') return { name: index.name, to: null, note: fields };
   const keys = [...fields].map(([name, direction]) => `${name}: ${String(direction)}`);
-  return { name: index.name, to: `{ ${keys.join(', ')} }`, note: index.unique ? 'not unique here' : null };
+  return { name: index.name, to: `{ ${keys.join(', ')} }`, note: null };
 }
 
 async function planTable(

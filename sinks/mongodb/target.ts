@@ -10,13 +10,13 @@ import { endAbandoned } from './abandoned.ts';
 import { BatchWriter, type Shared } from './batch-writer.ts';
 import { Checkpoints, collectionName } from './checkpoints.ts';
 import { appNameOf, connect, type Connection } from './connect.ts';
-import { createIndexes } from './create-indexes.ts';
-import { collectionOf, type Destination, destinations } from './destination.ts';
+import { type Destination, destinations } from './destination.ts';
 import { Fences } from './fences.ts';
 import { targetError } from './errors.ts';
 import { HeldLetters } from './held-letters.ts';
 import { letterCollections, StoredLetters } from './letters.ts';
 import { keyOfWrite, RowsRefused } from './refused.ts';
+import { makeIndexes } from './make-indexes.ts';
 import { checkNames } from './names.ts';
 import { createCollection, createCollections } from './schema.ts';
 
@@ -94,11 +94,10 @@ class MongoTarget implements Target {
   }
 
   createIndexes(wanted: IndexedTable, onMade: () => void, signal: AbortSignal): Promise<readonly LostIndex[]> {
-    const { place, collection } = collectionOf(this.#shared.connection, wanted.table);
     return this.#run(
-      () => `making indexes of ${place}`,
+      () => `making indexes of ${wanted.table.name}`,
       signal,
-      async () => await createIndexes(collection, wanted, onMade),
+      async () => await makeIndexes(this.#shared.connection, wanted, onMade),
     );
   }
 

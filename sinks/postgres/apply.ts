@@ -1,14 +1,17 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Batch, Change, RowChange } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import { sizeOfRow } from '../../core/row.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { isRowChange } from '../../core/transform.ts';
-import { type Found, type SchemaChange, alterStatements } from './alter.ts';
+import { type Found, type SchemaChange, alterStatements, renamedColumn } from './alter.ts';
 import type { Owner } from './checkpoints.ts';
 import { type ServerFacts, placeKey, readTables, selectTables } from './catalog.ts';
 import { applyCascade } from './cascade.ts';
 import { copyRows, stageRows } from './copy.ts';
 import { keyOf } from './fold.ts';
+import { dropIndexesOf } from './make-indexes.ts';
+import type { MakingNow } from './making-now.ts';
 import { type Group, segments } from './segments.ts';
 import { quoteTable } from './sql.ts';
 import type { Tables } from './tables.ts';
@@ -23,6 +26,7 @@ export interface Work {
   readonly facts: ServerFacts;
   /** Makes whoever else creates tables wait for the end of the transaction. */
   readonly lockCreation: string;
+  readonly making: MakingNow;
   readonly batch: Batch;
   readonly signal: AbortSignal;
   /** Whether rows that should be new are appended without a look at what is there. */
@@ -186,6 +190,7 @@ async function truncate(work: Work, table: TableSchema): Promise<void> {
   const { transaction, signal } = work;
   const found = readTables(await transaction.query(selectTables([table]), signal)).get(placeKey(table));
   const statement = found?.referenced === true ? 'DELETE FROM' : 'TRUNCATE';
+  await transaction.add(work.making.end(table), signal);
   await transaction.add(`${statement} ${quoteTable(table)}`, signal);
 }
 
@@ -195,10 +200,25 @@ async function alter(work: Work, change: SchemaChange): Promise<void> {
   const places = [before, after].filter((table) => table !== null);
   if (before === null) await transaction.add(work.lockCreation, signal);
   const found = readTables(await transaction.query(selectTables(places), signal));
+  for (const table of places) await transaction.add(work.making.end(table), signal);
   tables.changed(before);
   if (after !== null) tables.claim(after);
+  const retyped = before === null || after === null ? [] : retypedColumns(before, after);
+  if (before !== null && retyped.length > 0)
+    await dropIndexesOf(before, retyped, async (statement) => await transaction.query(statement, signal));
   const statements = await alterationOf(work, change, { tables: found, facts, empty: false, free: false });
   for (const statement of statements) await transaction.add(statement, signal);
+}
+
+/** The names that columns with another type now had before. */
+function retypedColumns(before: TableSchema, after: TableSchema): string[] {
+  const renamed = renamedColumn(before, after);
+  return before.columns
+    .filter((old) => {
+      const now = renamed?.from === old ? renamed.to : after.columns.find(({ name }) => name === old.name);
+      return now !== undefined && !isDeepStrictEqual([old.type, old.charset], [now.type, now.charset]);
+    })
+    .map(({ name }) => name);
 }
 
 /** What rows cannot follow is no trouble where there are none: only then is it asked. */

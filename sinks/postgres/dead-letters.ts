@@ -16,6 +16,7 @@ import { moveCheckpoint, type Owner, readCheckpoints, selectCheckpoints, Version
 import { checkpointMoved, isMissing } from './errors.ts';
 import { isOfRow } from './isolate.ts';
 import { deleteLetters, LETTERS_ENTRY, lettersMoved, readLetters, selectLetters } from './letters.ts';
+import { MakingNow } from './making-now.ts';
 import { Session } from './session.ts';
 import { Tables } from './tables.ts';
 import { ownerOf, sessionOptions } from './target.ts';
@@ -104,6 +105,7 @@ class PostgresDeadLetters implements DeadLetters {
       tables: new Tables(this.#policiesOf),
       owner: this.#owner,
       facts,
+      making: new MakingNow(),
       lockCreation: '',
       batch: batchOf(letters),
       signal,

@@ -1,17 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { IndexPart, SecondaryIndex } from '../../core/secondary-index.ts';
 import type { Column, TableSchema } from '../../core/table.ts';
-import { sentinelOf, type ValuePolicies } from '../../core/value-policy.ts';
 import type { ServerFacts } from './catalog.ts';
 import { NAME_BYTES } from './ddl.ts';
 import { columnAt, quoteName, quoteTable } from './sql.ts';
 
 /** An index as PostgreSQL is to make it. */
 export interface IndexText {
-  readonly unique: boolean;
-  /** What stands behind `ON table`: `("a" DESC, "left"("b", 10))`. */
+  /** What stands behind the table's name: `("a" DESC, ("left"("b", 10)))`. */
   readonly on: string;
-  /** What columns an index of the target must have to do as well; null where only one of our own would. */
+  /** Its columns, which an index of any name may have to do as well; null where parts are expressions or it is no B-tree. */
   readonly plain: readonly { readonly name: string; readonly descending: boolean }[] | null;
 }
 
@@ -21,18 +19,16 @@ const ENTRY_BYTES = 2_650;
 /** The text of an index; a string says why there can be none. */
 export function indexText(
   table: TableSchema,
-  index: SecondaryIndex,
+  { kind, parts }: SecondaryIndex,
   { geometry }: ServerFacts,
-  policies: ValuePolicies,
 ): IndexText | string {
-  const { kind, parts } = index;
-  const columns = parts.flatMap(({ column }) => (column === null ? [] : [columnAt(table, column)]));
-  if (columns.length < parts.length) return 'it is over an expression';
   if (kind === 'fulltext') return 'it is a FULLTEXT index, which PostgreSQL has for words of one language only';
   if (kind === 'other') return 'PostgreSQL has no index of its kind';
-  if (kind === 'spatial') {
+  const columns = parts.flatMap(({ column }) => (column === null ? [] : [columnAt(table, column)]));
+  if (columns.length < parts.length) return 'it is over an expression';
+  if (kind === 'spatial' || columns.some(({ type }) => type.kind === 'geometry')) {
     if (geometry === null) return 'spatial columns are kept as bytes: install PostGIS for its geometry type';
-    return { unique: false, on: `USING gist (${columns.map(({ name }) => quoteName(name)).join(', ')})`, plain: null };
+    return { on: `USING gist (${columns.map(({ name }) => quoteName(name)).join(', ')})`, plain: null };
   }
   const bytes = parts.reduce((sum, part, i) => sum + widthOf(columns[i], part.length), 0);
   if (bytes > ENTRY_BYTES) {
@@ -41,26 +37,30 @@ export function indexText(
   }
   const whole = parts.every(({ length }) => length === null);
   return {
-    unique: index.unique && columns.every((column, i) => isKept(table, parts[i], column, policies)),
     on: `(${parts.map((part, i) => partText(part, columns[i])).join(', ')})`,
     plain: whole ? parts.map(({ descending }, i) => ({ name: columns[i]?.name ?? '', descending })) : null,
   };
 }
 
-/** The statement that makes it; `how` is what stands before its name, `CONCURRENTLY ` say. */
-export function createIndex(table: TableSchema, name: string, { unique, on }: IndexText, how = ''): string {
-  return `CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${how}${quoteName(name)} ON ${quoteTable(table)} ${on}`;
+/** The statement that makes it; `how` is what stands before its name. */
+export function indexStatement(
+  table: TableSchema,
+  name: string,
+  { on }: IndexText,
+  how: '' | 'CONCURRENTLY ' = '',
+): string {
+  return `CREATE INDEX ${how}${quoteName(name)} ON ${quoteTable(table)} ${on}`;
 }
 
-/** Names to choose from, the best first: an index's name is unique in its schema, and here only in its table. */
-export function indexNames(table: TableSchema, index: SecondaryIndex): readonly [string, string] {
+/** Names to choose from, the best first: an index's name is unique in its schema, and at the source only in its table. */
+export function indexNames(table: TableSchema, index: SecondaryIndex): readonly string[] {
   const name = `${table.name}_${index.name}`;
   const digest = createHash('sha256')
     .update(JSON.stringify([table.name, index.name]))
     .digest('hex')
     .slice(0, 8);
-  const marked = `${cut(name, NAME_BYTES - 9)}_${digest}`;
-  return [Buffer.byteLength(name) > NAME_BYTES ? marked : name, marked];
+  const marked = ['', '_2', '_3', '_4'].map((end) => `${cut(name, NAME_BYTES - 11)}_${digest}${end}`);
+  return Buffer.byteLength(name) > NAME_BYTES ? marked : [name, ...marked];
 }
 
 /** The beginning of a text that has at most so many bytes. */
@@ -82,29 +82,9 @@ function partText({ length, descending }: IndexPart, column: Column | undefined)
 }
 
 function beginning(name: string, column: Column | undefined, length: number): string {
-  return isBinary(column) ? `substring(${name}, 1, ${String(length)})` : `"left"(${name}, ${String(length)})`;
-}
-
-function isBinary(column: Column | undefined): boolean {
   const kind = column?.type.kind;
-  return kind === 'binary' || kind === 'varbinary' || kind === 'blob';
-}
-
-/** Whether values that differ at the source still do here: not where a policy makes one value of several. */
-function isKept(table: TableSchema, part: IndexPart | undefined, column: Column, policies: ValuePolicies): boolean {
-  if (part?.column === null || part?.column === undefined || table.key.includes(part.column)) return true;
-  switch (column.type.kind) {
-    case 'date':
-    case 'datetime':
-    case 'timestamp':
-      return sentinelOf(policies) === null;
-    case 'char':
-    case 'varchar':
-    case 'text':
-      return policies.nulCharacters === 'dead-letter';
-    default:
-      return true;
-  }
+  const isBinary = kind === 'binary' || kind === 'varbinary' || kind === 'blob';
+  return isBinary ? `substring(${name}, 1, ${String(length)})` : `"left"(${name}, ${String(length)})`;
 }
 
 /** The most bytes that a value, or `length` of its beginning, can take in an index. */
@@ -120,7 +100,6 @@ function widthOf(column: Column | undefined, length: number | null): number {
     case 'varbinary':
       return 4 + Math.min(type.length, length ?? Infinity);
     case 'blob':
-    case 'geometry':
       return 4 + (length ?? Infinity);
     case 'enum':
       return 4 + Math.max(0, ...type.labels.map((label) => Buffer.byteLength(label)));
@@ -130,6 +109,7 @@ function widthOf(column: Column | undefined, length: number | null): number {
       return 12 + type.precision;
     case 'bit':
       return 12 + type.length / 8;
+    case 'geometry':
     case 'json':
     case 'vector':
       return Infinity;

@@ -15,7 +15,7 @@ import { differences } from './compare.ts';
 import { requireNames } from './ddl.ts';
 import { defaultIsLost } from './defaults.ts';
 import { defaultPolicies, type ValuePolicies, zeroDateNote } from '../../core/value-policy.ts';
-import { createIndex, indexNames, indexText } from './index-text.ts';
+import { indexNames, indexStatement, indexText } from './index-text.ts';
 import { Session } from './session.ts';
 import { quoteTable } from './sql.ts';
 import { sessionOptions } from './target.ts';
@@ -36,7 +36,7 @@ export async function planTables(
     const policies = options.values ?? (() => defaultPolicies);
     return indexed.map(({ table, indexes }) => ({
       ...planTable(table, existing.get(placeKey(table)) ?? null, facts, tables, policies(table)),
-      indexes: indexes.map((index) => planIndex(table, index, facts, policies(table))),
+      indexes: indexes.map((index) => planIndex(table, index, facts)),
     }));
   } finally {
     await session.end();
@@ -61,16 +61,11 @@ function planTable(
   };
 }
 
-function planIndex(
-  table: TableSchema,
-  index: SecondaryIndex,
-  facts: ServerFacts,
-  policies: ValuePolicies,
-): PlannedIndex {
-  const text = indexText(table, index, facts, policies);
-  if (typeof text === 'string') return { name: index.name, to: null, note: text };
-  const note = index.unique && !text.unique ? 'not unique, for a policy may make values alike' : null;
-  return { name: index.name, to: createIndex(table, indexNames(table, index)[0], text), note };
+function planIndex(table: TableSchema, index: SecondaryIndex, facts: ServerFacts): PlannedIndex {
+  const { name } = index;
+  const text = indexText(table, index, facts);
+  if (typeof text === 'string') return { name, to: null, note: text };
+  return { name, to: indexStatement(table, indexNames(table, index)[0] ?? '', text), note: null };
 }
 
 function nameNotes(table: TableSchema, all: readonly TableSchema[]): string[] {

@@ -69,6 +69,11 @@ export class Session {
     }
   }
 
+  /** The server's process that works for this connection. */
+  get process(): string | null {
+    return this.#process;
+  }
+
   /** Whether triggers and foreign keys are off on this connection. */
   get replica(): boolean {
     return this.#replica;

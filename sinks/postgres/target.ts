@@ -5,7 +5,6 @@ import type { TargetOptions } from '../../core/plugin.ts';
 import type { Progress } from '../../core/progress.ts';
 import type { IndexedTable, LostIndex } from '../../core/secondary-index.ts';
 import type { TableSchema } from '../../core/table.ts';
-import type { PoliciesOf } from '../../core/value-policy.ts';
 import { type Work, applyAppending, applyCopied, applyFolded, applyOrdered } from './apply.ts';
 import { type ServerFacts, placeKey, readFacts, readTables, selectFacts, selectTables } from './catalog.ts';
 import {
@@ -19,12 +18,13 @@ import {
   waitForDisk,
 } from './checkpoints.ts';
 import { requireSame } from './compare.ts';
-import { createIndexes } from './create-indexes.ts';
 import { createSchema, createTable, requireNames } from './ddl.ts';
 import { checkpointMoved, isMissing, sqlStateOf } from './errors.ts';
 import { applyIsolated, isOfRow, sifted } from './isolate.ts';
 import { HeldLetters } from './held-letters.ts';
 import { Lanes } from './lanes.ts';
+import { makeIndexes } from './make-indexes.ts';
+import { MakingNow } from './making-now.ts';
 import { createLetters, LETTERS_ENTRY } from './letters.ts';
 import { type Session, Sessions } from './session.ts';
 import { quoteTable, quoteText } from './sql.ts';
@@ -54,7 +54,7 @@ export class PostgresTarget implements Target {
   readonly #sessions: Sessions;
   readonly #versions = new Versions();
   readonly #tables: Tables;
-  readonly #policies: PoliciesOf | undefined;
+  readonly #making = new MakingNow();
   readonly #progress: Progress;
   readonly #letters: HeldLetters;
   readonly #lanes: Lanes;
@@ -73,7 +73,6 @@ export class PostgresTarget implements Target {
     this.#sessions = new Sessions({ ...sessionOptions(options), relaxed: true });
     this.#progress = options.progress;
     this.#tables = new Tables(options.values);
-    this.#policies = options.values;
     this.#letters = new HeldLetters(this.#owner, options.deadLetterLimit ?? 0);
     this.#lanes = new Lanes(this.#sessions, this.#owner, options.lanes ?? 1);
   }
@@ -149,6 +148,7 @@ export class PostgresTarget implements Target {
         owner: this.#owner,
         facts,
         lockCreation: this.#lockCreation,
+        making: this.#making,
         batch,
         signal,
       });
@@ -244,12 +244,14 @@ export class PostgresTarget implements Target {
   }
 
   async createIndexes(wanted: IndexedTable, onMade: () => void, signal: AbortSignal): Promise<readonly LostIndex[]> {
-    return await this.#sessions.using(signal, async (session) => {
+    const lost = await this.#sessions.using(signal, async (session) => {
       const facts = await this.#serverFacts(session, signal);
-      const lost = await createIndexes(wanted, { session, facts, policies: this.#policies, onMade }, signal);
-      this.#tables.changed(null);
-      return lost;
+      const make = async (stop: AbortSignal): Promise<readonly LostIndex[]> =>
+        await makeIndexes(wanted, { session, facts, onMade }, stop);
+      return await this.#making.run(wanted.table, session, make, signal);
     });
+    this.#tables.changed(null);
+    return lost;
   }
 
   async sync(signal: AbortSignal): Promise<void> {

@@ -2,7 +2,7 @@ import type { IndexPart, SecondaryIndex } from '../../../core/secondary-index.ts
 import type { TableSchema } from '../../../core/table.ts';
 import type { Asker, TextRow } from '../connection/session.ts';
 
-const indexesQuery = `SELECT table_schema AS db, table_name AS tbl, index_name AS name, non_unique, column_name AS col, sub_part, collation AS direction, index_type AS type
+const indexesQuery = `SELECT table_schema AS db, table_name AS tbl, index_name AS name, column_name AS col, sub_part, collation AS direction, index_type AS type
   FROM information_schema.statistics WHERE table_schema IN (?) AND index_name <> 'PRIMARY' ORDER BY table_schema, table_name, index_name, seq_in_index`;
 
 /** The secondary indexes of tables as they are now, by origin; an index of the key's columns alone is none. */
@@ -23,7 +23,6 @@ function indexesOf(table: TableSchema, rows: readonly TextRow[]): SecondaryIndex
     .map(([name, parts]): SecondaryIndex => ({
       name,
       kind: kindOf(parts[0]),
-      unique: parts[0]?.['non_unique'] === '0',
       parts: parts.map((row) => partOf(table, row)),
     }))
     .filter((index) => !isOfKey(table, index));

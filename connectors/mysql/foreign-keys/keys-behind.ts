@@ -36,6 +36,7 @@ export function keysBehind(known: readonly DeclaredKey[], ddl: Query, now: KeysN
     }
     case 'truncate':
     case 'unlogged':
+    case 'index':
       return known;
   }
 }

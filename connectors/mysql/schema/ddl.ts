@@ -42,7 +42,7 @@ export type Statement =
         | 'unknown';
     }
   | {
-      readonly kind: 'truncate' | 'create' | 'replace' | 'alter' | 'drop' | 'rename';
+      readonly kind: 'truncate' | 'create' | 'replace' | 'alter' | 'drop' | 'rename' | 'index';
       readonly tables: readonly NamedTable[];
     }
   | { readonly kind: 'unlogged'; readonly tables: readonly NamedTable[]; readonly rows: UnloggedRows }
@@ -178,6 +178,13 @@ function definition(
   if (object === 'INDEX' && verb === 'DROP') {
     const on = tokens.findIndex((token) => token.toUpperCase() === 'ON');
     return { kind: 'alter', tables: on < 0 ? [] : tableNames(tokens, on + 1, database).tables };
+  }
+  if (
+    verb === 'CREATE' &&
+    (object === 'INDEX' || (object === 'SPATIAL' && tokens[at + 1]?.toUpperCase() === 'INDEX'))
+  ) {
+    const on = tokens.findIndex((token) => token.toUpperCase() === 'ON');
+    return { kind: 'index', tables: on < 0 ? [] : tableNames(tokens, on + 1, database).tables };
   }
   if ((object !== 'TABLE' && object !== 'TABLES') || before.includes('TEMPORARY'))
     return { kind: object === '' ? 'unknown' : 'nothing' };

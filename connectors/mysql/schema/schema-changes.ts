@@ -91,6 +91,8 @@ export class SchemaChanges {
         return new TokenReader(ddl.statement).word() === 'ALTER'
           ? await this.#alter(statement.tables, ddl)
           : await this.#rename(statement.tables, ddl.statement);
+      case 'index':
+        return [];
       case 'unlogged':
         return await this.#unlogged(statement.rows, ddl.statement);
     }

@@ -73,6 +73,7 @@ export function runOf(
   return {
     name,
     role: 'direct',
+    makesIndexes: false,
     memoryBytes: 1_000_000,
     source: {
       label: 'memory source',

@@ -56,7 +56,7 @@ test('indexes that are being made, made, or cannot be made are shown', () => {
   const { run } = picture(120);
   const news = newsOf(run);
   news();
-  const indexes = { made: 1, wanted: 3, lost: [{ name: 'words', reason: 'it is a FULLTEXT index' }] };
+  const indexes = { made: 1, wanted: 3, lost: [{ name: 'words', reason: 'it is a FULLTEXT index' }], waits: null };
   run.progress.table('shop.customers').indexes = indexes;
   const lines = frame({ title: 't', runs: [run], rates: new Rates(), columns: 120, rows: 24, nowMs: NOW });
   expect(lines).toContain('index  customers  1 of 3 indexes');

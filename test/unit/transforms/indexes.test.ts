@@ -8,19 +8,18 @@ const people = table('people', [column('id', int), column('note', text), column(
 const byEmail: SecondaryIndex = {
   name: 'by_email',
   kind: 'ordered',
-  unique: true,
   parts: [{ column: 2, length: null, descending: false }],
 };
 const byStart: SecondaryIndex = { ...byEmail, name: 'by_start', parts: [{ column: 2, length: 8, descending: true }] };
 
-/** What becomes of the two indexes: name, whether unique and column, or why it is lost. */
+/** What becomes of the two indexes: name and column, or why it is lost. */
 async function carried(...items: readonly unknown[]): Promise<readonly string[] | null> {
   const found = new Transforms(await opened(...items)).indexes({ table: people, indexes: [byEmail, byStart] });
   if (found === null) return null;
   const { table: to, indexes, lost } = found;
-  const kept = indexes.map(({ name, unique, parts }) => {
+  const kept = indexes.map(({ name, parts }) => {
     const names = parts.map((part) => to.columns[part.column ?? -1]?.name ?? '');
-    return `${name} ${unique ? 'unique ' : ''}${names.join()}`;
+    return `${name} ${names.join()}`;
   });
   return [...kept, ...lost.map(({ name, reason }) => `${name} lost: ${reason}`)];
 }
@@ -32,9 +31,9 @@ test.each([
   [
     'another name and place',
     [{ rename: { case: 'upper' } }, { exclude: { columns: ['*.NOTE'] } }],
-    ['by_email unique EMAIL', 'by_start unique EMAIL'],
+    ['by_email EMAIL', 'by_start EMAIL'],
   ],
-  ['a hash, of which the beginning says nothing', [hash], ['by_email unique email', 'by_start email']],
+  ['a hash', [hash], ['by_email email', 'by_start email']],
   [
     'the same text for all',
     [{ mask: { columns: ['people.email'], with: 'redact' } }],

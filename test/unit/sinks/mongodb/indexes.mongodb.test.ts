@@ -13,7 +13,6 @@ afterAll(() => beside.stop());
 const index = (name: string, ...columns: (number | null)[]): SecondaryIndex => ({
   name,
   kind: 'ordered',
-  unique: true,
   parts: columns.map((column) => ({ column, length: null, descending: column === 2 })),
 });
 
