@@ -1,6 +1,7 @@
 import { describePosition, parsePosition } from './position/position.ts';
 import { storedRanges } from './snapshot/ranges.ts';
 import { describeRequest, parseRequest, requestEntries } from '../../core/request.ts';
+import { indexEntries } from '../../core/secondary-index.ts';
 import { storedPaused } from './snapshot/paused.ts';
 import {
   describeThrottle,
@@ -20,13 +21,16 @@ export function describeEntries(entries: ReadonlyMap<string, string>): readonly 
     stream === undefined ? 'position  nothing copied yet' : `position  ${describePosition(parsePosition(stream))}`,
   );
   const paused = storedPaused(entries);
+  const indexed = new Set([...entries].filter(([name]) => name.startsWith(indexEntries)).map(([, origin]) => origin));
   for (const [name, token] of [...entries].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     const origin = originOfEntry(name);
     if (origin === null) continue;
     const table = parseTable(token);
     if (table === null) lines.push(`${origin}  left out`);
     else if (table.state === 'following')
-      lines.push(`${origin}  following${paused.has(origin) ? ', copies paused' : ''}`);
+      lines.push(
+        `${origin}  following${indexed.has(origin) ? ', indexes to be made' : ''}${paused.has(origin) ? ', copies paused' : ''}`,
+      );
     else {
       const rows = table.where === null ? '' : `rows where ${table.where} again, `;
       lines.push(`${origin}  ${paused.has(origin) ? 'paused, ' : ''}${rows}${describeCopy(origin, entries)}`);

@@ -124,13 +124,13 @@ function behind(table: TableSchema, cause: unknown): LockstepError {
   return new LockstepError('TARGET_BUSY', `${quoteTable(table)} is not yet as the source's table is now`, { cause });
 }
 
-/** Drops the indexes of ours that hold one of these columns: in another type they may not be made. */
+/** Drops the indexes of ours, and those that are half done, that hold one of these columns: of another type they may be impossible. */
 export async function dropIndexesOf(
   table: TableSchema,
   columns: readonly string[],
   query: (statement: string) => Promise<Outcome | undefined>,
 ): Promise<void> {
-  const outcome = await query(`SELECT i.relname ${fromIndexes(table)} AND ${isOurs} AND EXISTS (
+  const outcome = await query(`SELECT i.relname ${fromIndexes(table)} AND (${isOurs} OR NOT x.indisvalid) AND EXISTS (
     SELECT FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
     WHERE d.classid = 'pg_class'::regclass AND d.objid = i.oid AND d.refobjid = c.oid AND a.attname IN (${columns.map(quoteText).join(', ')}))`);
   for (const [name] of outcome?.rows ?? []) await query(`DROP INDEX IF EXISTS ${inSchema(table, name ?? '')}`);

@@ -122,6 +122,8 @@ describe.each(flavours)('the secondary indexes of %s', (flavour) => {
     expect([...(await entries.read()).keys()].filter((name) => name.startsWith('index/'))).toHaveLength(1);
     running.process.kill('SIGKILL');
     await running.ended;
+    const { stdout } = await lockstep(['status', scene.file]);
+    expect(stdout).toMatch(/killed\.people {2}following, indexes to be made/);
     await reader.end();
     await caughtUp(scene);
     expect(await indexesOf(scene)).toEqual(all);

@@ -164,24 +164,31 @@ it.each(Object.entries(changes))('ends for %s of its table, and is tried again',
   await target.close();
 });
 
-it('lets a column be of another type, also where that could not be indexed so', async () => {
-  const columns = (type: ColumnType, n: ColumnType): TableSchema['columns'] => [
-    column('id', int),
-    column('v', type),
-    column('n', n),
-  ];
-  const [before, after] = [columns({ kind: 'text' }, int), columns({ kind: 'blob' }, int)];
-  const t = table(db.name(), before, ['id']);
-  const target = await db.open(t);
-  const start = index('start', [], { parts: [{ column: 1, length: 5, descending: false }] });
-  await make(target, t, start, index('by_n', [2]));
-  const blobs = table(t.name, after, ['id']);
-  await apply(target, alter(t, blobs));
-  expect(await indexesOf(blobs)).toEqual([[`${t.name}_by_n`, 'btree (n NULLS FIRST)']]);
-  await make(target, blobs, start, index('by_n', [2]));
-  expect(await indexesOf(blobs)).toHaveLength(2);
-  await target.close();
-});
+it.each(['made', 'half made'])(
+  'lets a column be of another type, where an index that is %s could not be so',
+  async (state) => {
+    const columns = (type: ColumnType, n: ColumnType): TableSchema['columns'] => [
+      column('id', int),
+      column('v', type),
+      column('n', n),
+    ];
+    const [before, after] = [columns({ kind: 'text' }, int), columns({ kind: 'blob' }, int)];
+    const t = table(db.name(), before, ['id']);
+    const target = await db.open(t);
+    const start = index('start', [], { parts: [{ column: 1, length: 5, descending: false }] });
+    await make(target, t, start, index('by_n', [2]));
+    if (state === 'half made')
+      await db.query(
+        `COMMENT ON INDEX shop."${t.name}_start" IS NULL; UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'shop."${t.name}_start"'::regclass`,
+      );
+    const blobs = table(t.name, after, ['id']);
+    await apply(target, alter(t, blobs));
+    expect(await indexesOf(blobs)).toEqual([[`${t.name}_by_n`, 'btree (n NULLS FIRST)']]);
+    await make(target, blobs, start, index('by_n', [2]));
+    expect(await indexesOf(blobs)).toHaveLength(2);
+    await target.close();
+  },
+);
 
 it('waits for columns that the stream has still to bring', async () => {
   const t = simple();
