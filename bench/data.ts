@@ -28,6 +28,9 @@ export const POSTGRES_TABLE = `(
   made timestamp(3) NOT NULL, seen timestamptz(0) NOT NULL, document jsonb NOT NULL, body text NOT NULL,
   ratio double precision NOT NULL, grade smallint NOT NULL)`;
 
+/** The columns of two secondary indexes, as both servers write them. */
+export const INDEXES = ['(amount)', '(title, made)'] as const;
+
 const WORDS = [
   'river',
   'stone',

@@ -18,6 +18,8 @@ export interface BenchOptions {
   readonly minutes: number;
   /** Counted runs; one more comes before them to warm up, unless there is one only. */
   readonly runs: number;
+  /** Whether the copied table has secondary indexes, which both the limit and Lockstep make behind its rows. */
+  readonly indexes: boolean;
   readonly json: boolean;
   /** Servers without fsync: for trying out a benchmark, not for figures. */
   readonly fast: boolean;
@@ -48,6 +50,7 @@ export const USAGE = `npm run bench -- ${BENCHES.join('|')} [options]
   --source mysql|mariadb      default: mysql
   --target postgres|mongodb   default: postgres
   --runs N                    counted runs after one to warm up; 1 has no warm-up; default: 5
+  --indexes                   snapshot into PostgreSQL: with two secondary indexes, made behind the rows
   --fast                      servers without fsync: to try things out, not for figures
   --json                      one JSON object per run on stdout instead of tables
 
@@ -80,12 +83,14 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
       source: { type: 'string', default: 'mysql' },
       target: { type: 'string', default: 'postgres' },
       runs: { type: 'string', default: '5' },
+      indexes: { type: 'boolean', default: false },
       fast: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false, short: 'h' },
     },
   });
   if (values.help) return null;
+  if (values.indexes && values.target !== 'postgres') throw new Error('--indexes is for PostgreSQL');
   const bench = oneOf('the benchmark', positionals[0] ?? '', BENCHES);
   return {
     bench,
@@ -98,6 +103,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
     kills: whole('--kill', values.kill, 0),
     minutes: whole('--minutes', values.minutes, 1),
     runs: whole('--runs', values.runs, 1),
+    indexes: values.indexes,
     json: values.json,
     fast: values.fast,
   };

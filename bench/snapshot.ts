@@ -1,4 +1,4 @@
-import { BENCH_DATABASE, createBenchDatabase, fillMixedTable, withoutSync } from './data.ts';
+import { BENCH_DATABASE, createBenchDatabase, fillMixedTable, INDEXES, withoutSync } from './data.ts';
 import { directConfig, expectEqualContents, measure } from './measure.ts';
 import { measureInsert } from './limits/insert.ts';
 import { findPipe, measurePipe } from './limits/pipe.ts';
@@ -14,6 +14,8 @@ export async function benchSnapshot(stage: Stage): Promise<void> {
   await withoutSync(connection, async () => {
     await createBenchDatabase(connection);
     await fillMixedTable(connection, TABLE, options.rows, 1);
+    const keys = options.indexes ? INDEXES.map((columns) => `ADD KEY ${columns}`) : [];
+    if (keys.length > 0) await connection.query(`ALTER TABLE ${TABLE} ${keys.join(', ')}`);
   });
   const pipe = options.target === 'postgres' ? await findPipe() : null;
   if (pipe === null && options.target === 'postgres')
@@ -22,7 +24,16 @@ export async function benchSnapshot(stage: Stage): Promise<void> {
   const servers = [source, sink];
   for (const run of runNumbers(options)) {
     await target.clear();
-    const piped = pipe === null ? null : await measurePipe(pipe, source, sink, TABLE, options.rows);
+    const piped =
+      pipe === null
+        ? null
+        : await measurePipe(pipe, {
+            source,
+            target: sink,
+            table: TABLE,
+            rows: options.rows,
+            indexes: options.indexes ? INDEXES : [],
+          });
     const measured = await measure({
       config: directConfig(stage, tables),
       args: [],
@@ -32,7 +43,7 @@ export async function benchSnapshot(stage: Stage): Promise<void> {
     await expectEqualContents(source.url, target.url, tables, signal);
     const limit = options.target === 'mongodb' ? await measureInsert(target.url, BENCH_DATABASE, TABLE) : piped;
     await count(stage, {
-      variant: `${options.source} to ${options.target}`,
+      variant: `${options.source} to ${options.target}${options.indexes ? ', two indexes' : ''}`,
       rows: options.rows,
       run,
       servers,

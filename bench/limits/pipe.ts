@@ -22,17 +22,20 @@ export async function findPipe(): Promise<Pipe | null> {
   return mysql === null || psql === null ? null : { mysql, psql };
 }
 
+export interface Piped {
+  readonly source: Server;
+  readonly target: Server;
+  readonly table: string;
+  readonly rows: number;
+  /** The columns of indexes to make behind the rows, all at once. */
+  readonly indexes: readonly string[];
+}
+
 /**
  * Copies the table with the databases' own clients, `mysql | psql COPY`, into a table with a primary key: the limit of one
  * connection that speaks text. Throws when it fails or does not bring every row.
  */
-export async function measurePipe(
-  pipe: Pipe,
-  source: Server,
-  target: Server,
-  table: string,
-  rows: number,
-): Promise<Limit> {
+export async function measurePipe(pipe: Pipe, { source, target, table, rows, indexes }: Piped): Promise<Limit> {
   const from = new URL(source.url);
   const client = new Client({ connectionString: target.url });
   await client.connect();
@@ -53,12 +56,23 @@ export async function measurePipe(
       target.url,
       from.password,
     ]);
+    await Promise.all(indexes.map(async (columns) => await makeIndex(target.url, columns)));
     const seconds = (performance.now() - started) / 1000;
     const { rows: counted } = await client.query<{ count: string }>('SELECT count(*) FROM limit_copy');
     if (Number(counted[0]?.count) !== rows)
       throw new Error(`the pipe brought ${String(counted[0]?.count)} of ${String(rows)} rows`);
     await client.query('DROP TABLE limit_copy');
     return { name: 'the clients’ pipe', seconds };
+  } finally {
+    await client.end();
+  }
+}
+
+async function makeIndex(url: string, columns: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(`CREATE INDEX ON limit_copy ${columns}`);
   } finally {
     await client.end();
   }
