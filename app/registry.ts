@@ -91,7 +91,7 @@ export function sourceEnd(config: Config, aim: Aim): SourceEnd {
   const movesTables = target?.transforms.length === 0;
   // A document's _id stays for ever, and a compacted topic keeps the messages of old keys.
   const changesKeys = target !== undefined && !target.url.startsWith('mongodb');
-  const indexes = target?.indexes ?? false;
+  const makesIndexes = target?.indexes ?? false;
   const added = new Set<string>();
   const settings = {
     pipeline: config.name,
@@ -102,7 +102,7 @@ export function sourceEnd(config: Config, aim: Aim): SourceEnd {
     schemaChanges,
     movesTables,
     changesKeys,
-    indexes,
+    makesIndexes,
   };
   const options = { ...settings, until: null, ...aim };
   return sourceOf(describeUrl(url), pluginFor(SOURCES, url), options);

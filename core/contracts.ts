@@ -120,7 +120,7 @@ export interface Source {
   foreignKeys?(
     signal: AbortSignal,
   ): Promise<{ readonly keys: readonly ForeignKey[]; readonly warnings: readonly string[] }>;
-  /** The tables of these origins that there still are, as they are now, with their secondary indexes. */
+  /** The tables of these origins that are still followed, as they are now, with their secondary indexes. */
   indexes?(origins: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, IndexedTable>>;
   /** Starts after what the target's stored tokens say is done; none at all starts with a snapshot. */
   lanes(checkpoints: Checkpoints, signal: AbortSignal): AsyncIterable<Lane>;
@@ -144,7 +144,7 @@ export interface Target extends Checkpoints {
   apply(lane: Pick<Lane, 'name' | 'kind'>, batch: Batch, signal: AbortSignal): Promise<void>;
   /**
    * Makes the indexes that the table lacks, beside the lanes that write to it, and calls `onMade` for each that is there. Gives those that cannot be
-   * made, or not so. What a crash leaves half done is done again.
+   * made, and throws what stands in the way of all, or may pass: then it is called again. What a crash leaves half done is done again.
    */
   createIndexes?(wanted: IndexedTable, onMade: () => void, signal: AbortSignal): Promise<readonly LostIndex[]>;
   /** Resolves once all that was applied outlives any crash. Where there is none, `apply` does so each time. */

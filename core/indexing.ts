@@ -8,9 +8,9 @@ import type { Transforms } from './transform.ts';
 /** Indexes of so many tables are made side by side. */
 const TABLES_AT_ONCE = 2;
 const FIRST_WAIT_MS = 1_000;
-const LONGEST_WAIT_MS = 30_000;
-/** How often it is tried again once all lanes have ended. */
-const LAST_TRIES = 3;
+const LONGEST_WAIT_MS = 300_000;
+/** How often it is tried again once all lanes have ended: for longer than a server takes to notice that its client was killed. */
+const LAST_TRIES = 10;
 
 export interface IndexingParts {
   readonly source: Source;
@@ -20,13 +20,6 @@ export interface IndexingParts {
   readonly signal: AbortSignal;
   /** Told of an error that is not of the making of indexes alone. */
   readonly fail: (error: unknown) => void;
-}
-
-/** A table that waits for indexes, and the entries that say so. */
-interface Waiting {
-  readonly entries: readonly string[];
-  readonly wanted: IndexedTable;
-  readonly seen: IndexProgress;
 }
 
 /**
@@ -75,7 +68,7 @@ export class Indexing {
       if (left.length === 0) break;
       if (this.#ending.signal.aborted) lastTries += 1;
       if (lastTries > LAST_TRIES) {
-        for (const { seen } of left) giveUp(seen);
+        for (const seen of left) giveUp(seen);
         break;
       }
       const interrupting = lastTries > 0 ? [this.#asked.signal] : [this.#asked.signal, this.#ending.signal];
@@ -87,63 +80,63 @@ export class Indexing {
   }
 
   /** Goes through all tables that wait, and gives those that still do. */
-  async #round(): Promise<readonly Waiting[]> {
+  async #round(): Promise<readonly IndexProgress[]> {
     const { source, target, signal } = this.#parts;
     const entries = await target.load(indexEntries, signal);
     if (entries.size === 0) return [];
     const byOrigin = Map.groupBy(entries.keys(), (name) => entries.get(name) ?? '');
-    const found = await source.indexes?.([...byOrigin.keys()], signal);
-    const waiting: Waiting[] = [];
-    const done: string[] = [];
-    for (const [origin, names] of byOrigin) {
-      const table = this.#carried(origin, found?.get(origin));
-      if (table === null) done.push(...names);
-      else waiting.push({ entries: names, ...table });
-    }
-    if (done.length > 0) await this.#drop(done);
-    const left: Waiting[] = [];
+    const origins = [...byOrigin.keys()];
+    const left: IndexProgress[] = [];
+    const unread = this.#begun(origins[0] ?? '');
+    const found = await this.#attempt(unread, async () => await source.indexes?.(origins, signal));
+    if (found === null) return [unread];
+    const waiting = [...byOrigin];
     const work = async (): Promise<void> => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        if (await this.#make(next)) await this.#drop(next.entries);
-        else left.push(next);
+        const [origin, names] = next;
+        const seen = this.#begun(origin);
+        const done = await this.#attempt(seen, async () => await this.#make(origin, found?.get(origin), seen));
+        if (done === null) left.push(seen);
+        else await this.#drop(names);
       }
     };
     await Promise.all(Array.from({ length: TABLES_AT_ONCE }, work));
     return left;
   }
 
-  /** Null where nothing is to be made: the table is gone or left out, or has no indexes. */
-  #carried(origin: string, found: IndexedTable | undefined): Omit<Waiting, 'entries'> | null {
-    const { transforms, progress } = this.#parts;
-    const carried = found === undefined ? null : transforms.indexes(found);
-    if (carried === null) return null;
-    const { lost, ...wanted } = carried;
-    const seen = { made: 0, wanted: wanted.indexes.length, lost: [...lost], waits: null };
-    progress.table(origin).indexes = seen.wanted + lost.length === 0 ? null : seen;
-    return { wanted, seen };
+  #begun(origin: string): IndexProgress {
+    const seen = { made: 0, wanted: 0, lost: [], waits: null };
+    this.#parts.progress.table(origin).indexes = seen;
+    return seen;
   }
 
-  /** False where it is to be tried again. */
-  async #make({ wanted, seen }: Waiting): Promise<boolean> {
-    const { target, signal } = this.#parts;
+  /** Null where it is to be tried again; `seen` says why. */
+  async #attempt<T>(seen: IndexProgress, work: () => Promise<T>): Promise<T | null> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#parts.signal.throwIfAborted();
+      if (!(error instanceof LockstepError) || error.verdict === 'bug') throw error;
+      seen.waits = error.message;
+      return null;
+    }
+  }
+
+  /** `found` is undefined for a table that is not followed any more. */
+  async #make(origin: string, found: IndexedTable | undefined, seen: IndexProgress): Promise<true> {
+    const { target, transforms, progress, signal } = this.#parts;
+    const carried = found === undefined ? null : transforms.indexes(found);
+    if (carried === null || carried.indexes.length + carried.lost.length === 0) {
+      progress.table(origin).indexes = null;
+      return true;
+    }
+    const { lost, ...wanted } = carried;
+    seen.wanted = wanted.indexes.length;
     const onMade = (): void => {
       seen.made += 1;
     };
-    try {
-      const lost = (await target.createIndexes?.(wanted, onMade, signal)) ?? [];
-      finish(seen, lost);
-      return true;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!(error instanceof LockstepError) || error.verdict === 'bug') throw error;
-      if (error.verdict === 'retry') {
-        seen.made = 0;
-        seen.waits = error.message;
-        return false;
-      }
-      finish(seen, [{ name: '*', reason: error.message }]);
-      return true;
-    }
+    finish(seen, [...lost, ...((await target.createIndexes?.(wanted, onMade, signal)) ?? [])]);
+    return true;
   }
 
   async #drop(entries: readonly string[]): Promise<void> {

@@ -71,8 +71,8 @@ export interface SourceOptions extends EndOptions {
    * table is dropped and copied under its new name. Default: true.
    */
   readonly movesTables?: boolean;
-  /** Whether the target makes the indexes of tables that are copied. Default: false. */
-  readonly indexes?: boolean;
+  /** Whether the target gets the secondary indexes of the source's tables. Default: false. */
+  readonly makesIndexes?: boolean;
   /** Whether the target can give the rows of a table another key. If not, the table is copied again when its key changes. Default: true. */
   readonly changesKeys?: boolean;
 }

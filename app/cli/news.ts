@@ -1,5 +1,5 @@
 import { unreachable } from '../../core/errors.ts';
-import type { TableProgress, ThrottleReason } from '../../core/progress.ts';
+import type { IndexProgress, TableProgress, ThrottleReason } from '../../core/progress.ts';
 import type { PipelineRun } from '../pipeline.ts';
 import { count, duration, plural, rough } from './format.ts';
 
@@ -11,7 +11,7 @@ export function newsOf(run: PipelineRun): () => string[] {
   let phase: PipelineRun['progress']['phase'] = 'starting';
   const states = new Map<string, TableProgress['state']>();
   const letters = new Map<string, readonly string[]>();
-  const indexed = new Set<TableProgress['indexes']>();
+  const indexed = new Map<string, IndexProgress | string>();
   let throttled: ThrottleReason | null = null;
   return () => {
     const { progress } = run;
@@ -56,10 +56,16 @@ function letterLines(
   return fresh;
 }
 
-/** Once per time that a table's indexes are made. */
-function indexLines(origin: string, { indexes }: TableProgress, said: Set<TableProgress['indexes']>): string[] {
-  if (indexes === null || indexes.made < indexes.wanted || said.has(indexes)) return [];
-  said.add(indexes);
+/** Once per time that a table's indexes are made, and for each new reason why they are not. */
+function indexLines(origin: string, { indexes }: TableProgress, said: Map<string, IndexProgress | string>): string[] {
+  if (indexes === null) return [];
+  const { made, wanted, waits } = indexes;
+  if (waits !== null && said.get(origin) !== waits) {
+    said.set(origin, waits);
+    return [`note  indexes of ${origin} wait: ${waits}`];
+  }
+  if (waits !== null || made < wanted || said.get(origin) === indexes || made + indexes.lost.length === 0) return [];
+  said.set(origin, indexes);
   const lines = indexes.lost.map(({ name, reason }) =>
     name === '*' ? `warn  indexes of ${origin}: ${reason}` : `warn  index ${name} of ${origin}: ${reason}`,
   );

@@ -27,7 +27,7 @@ export interface DefinitionsOptions {
     readonly catalog: CatalogNow;
   };
   /** Whether the target is told of tables whose indexes are to be looked at: those with a consistent copy, and those that a statement has defined since. */
-  readonly asksForIndexes: boolean;
+  readonly makesIndexes: boolean;
   readonly progress: Progress;
   /** The end of the log now. */
   readonly readEnd: () => Promise<Place>;
@@ -118,12 +118,13 @@ export class Definitions {
     return now.size > 0;
   }
 
-  /** A table that is being copied has its turn when that is done. */
+  /** A table that is copied as a whole has its turn when that is done. */
   #askForIndexes(named: readonly NamedTable[], { statement, database }: Query): void {
-    const { asksForIndexes, tables, copies } = this.#options;
-    if (!asksForIndexes || classify(statement, database).kind === 'truncate') return;
+    const { makesIndexes, tables, copies } = this.#options;
+    if (!makesIndexes || classify(statement, database).kind === 'truncate') return;
+    const isCopied = (origin: string): boolean => copies.get(origin)?.where === null;
     for (const origin of new Set(named.map(originOf)))
-      if (tables.get(origin) !== undefined && !copies.has(origin)) this.#gathered.setEntry(indexEntry(), origin);
+      if (tables.get(origin) !== undefined && !isCopied(origin)) this.#gathered.setEntry(indexEntry(), origin);
   }
 
   #setForeignKeys(declared: readonly DeclaredKey[]): void {

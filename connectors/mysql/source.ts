@@ -6,7 +6,7 @@ import type { CopyLimits, SourceOptions } from '../../core/plugin.ts';
 import type { IndexedTable } from '../../core/secondary-index.ts';
 import { sleep, untilAborted } from '../../core/signals.ts';
 import type { TableSchema } from '../../core/table.ts';
-import { catalogNow } from './catalog/catalog-now.ts';
+import { catalogNow, showsAll } from './catalog/catalog-now.ts';
 import { readCatalog, type CatalogTable } from './catalog/catalog.ts';
 import { readIndexes } from './catalog/indexes.ts';
 import { askValue, parseAddress, Session, sessionSettings, type Address } from './connection/session.ts';
@@ -56,6 +56,7 @@ export class MysqlSource implements Source {
   #load: LoadMeter | null = null;
   #opened: Opened | null = null;
   #dump: Dump | null = null;
+  #stream: Stream | null = null;
   #keepAlive: NodeJS.Timeout | undefined;
 
   constructor(options: SourceOptions) {
@@ -81,13 +82,20 @@ export class MysqlSource implements Source {
     return await readResolvedKeys(session, server, tables, signal);
   }
 
+  /** Over a connection of its own: the stream's must not wait for a slow catalog. */
   async indexes(origins: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, IndexedTable>> {
-    const { session, server } = await this.#open(signal);
-    const wanted = new Set(origins);
-    const isWanted: TableFilter = (database, table) => wanted.has(originOf({ database, table }));
-    const tables = (await readCatalog(session, server, isWanted, signal)).map(({ schema }) => schema);
-    const found = await readIndexes(session, tables, signal);
-    return new Map(tables.map((table) => [table.origin, { table, indexes: found.get(table.origin) ?? [] }]));
+    const { server } = await this.#open(signal);
+    const followed = new Set(origins.filter((origin) => this.#stream?.follows(origin) !== false));
+    const isFollowed: TableFilter = (database, table) => followed.has(originOf({ database, table }));
+    const session = await this.#openSame(signal);
+    try {
+      await showsAll(session, this.#stream?.position ?? null, signal);
+      const tables = (await readCatalog(session, server, isFollowed, signal)).map(({ schema }) => schema);
+      const found = await readIndexes(session, tables, signal);
+      return new Map(tables.map((table) => [table.origin, { table, indexes: found.get(table.origin) ?? [] }]));
+    } finally {
+      session.destroy();
+    }
   }
 
   async *lanes(checkpoints: Checkpoints, signal: AbortSignal): AsyncIterable<Lane> {
@@ -187,7 +195,7 @@ export class MysqlSource implements Source {
         },
         readEnd: () => readLogEnd(session, server, signal),
         until: this.#options.until,
-        asksForIndexes: this.#options.indexes ?? false,
+        makesIndexes: this.#options.makesIndexes ?? false,
         ping: async () => {
           await session.ping(silenceMs, signal);
           await requireStillLed(this.#address, opened, signal);
@@ -195,6 +203,7 @@ export class MysqlSource implements Source {
       },
       signal,
     );
+    this.#stream = stream;
     progress.phase = copies.size > 0 ? 'copying' : 'following';
     void requests.watch(signal);
     yield stream.lane();

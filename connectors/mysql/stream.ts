@@ -103,6 +103,11 @@ export class Stream {
     return this.#position;
   }
 
+  /** Whether the table is the target's business where the stream stands. */
+  follows(origin: string): boolean {
+    return this.#options.tables.get(origin) !== undefined;
+  }
+
   /** The transaction behind it, where a part of that was handed on already. */
   get underWay(): Piece | null {
     return this.#underWay;
@@ -281,7 +286,7 @@ export class Stream {
       copies.delete(origin);
       this.#gathered.dropEntries(rangeEntries(origin));
       this.#gathered.setEntry(tableEntry(origin), formatTable(tables.get(origin) ?? copy.schema, 'following'));
-      if (this.#options.asksForIndexes && copy.where === null) this.#gathered.setEntry(indexEntry(), origin);
+      if (this.#options.makesIndexes && copy.where === null) this.#gathered.setEntry(indexEntry(), origin);
       progress.table(origin).state = 'following';
       copier.moved.notify();
     }

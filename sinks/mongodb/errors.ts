@@ -116,6 +116,14 @@ const meanings: ReadonlyMap<number, Meaning> = new Map([
       fix: 'drop the index of the target that the source does not have',
     },
   ],
+  [
+    171,
+    {
+      code: 'TARGET_ROW_REFUSED',
+      what: 'an index has several fields, and the document arrays in two of them',
+      fix: 'drop the index',
+    },
+  ],
   [10334, refused],
   [17419, refused],
   [17420, refused],

@@ -1,5 +1,5 @@
-import type { IndexDirection } from 'mongodb';
-import { LockstepError, toLockstepError } from '../../core/errors.ts';
+import type { Collection, IndexDirection } from 'mongodb';
+import { toLockstepError } from '../../core/errors.ts';
 import type { IndexedTable, LostIndex, SecondaryIndex } from '../../core/secondary-index.ts';
 import type { TableSchema } from '../../core/table.ts';
 import type { Connection } from './connect.ts';
@@ -10,33 +10,36 @@ type Fields = Map<string, IndexDirection>;
 
 /**
  * Makes the indexes that a collection lacks, one after the other; the server lets others write meanwhile. Gives those that cannot be made. Errors:
- * TARGET_BUSY where it is to be tried again later; those of the connection.
+ * those that stand in the way of all, or that may pass.
  */
 export async function makeIndexes(
   connection: Connection,
   { table, indexes }: IndexedTable,
   onMade: () => void,
+  signal: AbortSignal,
 ): Promise<readonly LostIndex[]> {
   const { place, collection } = collectionOf(connection, table);
-  // An index of a collection that is not there would create it.
-  const there = await connection.client
-    .db(collection.dbName)
-    .listCollections({ name: collection.collectionName }, { nameOnly: true })
-    .hasNext();
-  if (!there) throw new LockstepError('TARGET_BUSY', `the collection ${place} is not there yet`);
   // A member of the set that is down for long must not keep the others waiting; a standalone server knows no such thing.
   const quorum = connection.transactions ? { commitQuorum: 'majority' } : {};
   const lost: LostIndex[] = [];
   for (const index of indexes) {
     const fields = fieldsOf(table, index);
     const create = async (): Promise<void> => {
-      if (typeof fields !== 'string') await collection.createIndex(fields, { name: index.name, ...quorum });
+      signal.throwIfAborted();
+      // An index of a collection that is not there would create it.
+      if (typeof fields === 'string' || !(await isThere(collection))) return;
+      await collection.createIndex(fields, { name: index.name, ...quorum });
     };
     const reason = typeof fields === 'string' ? fields : await refusalOf(create, connection.server, place);
     if (reason === null) onMade();
     else lost.push({ name: index.name, reason });
   }
   return lost;
+}
+
+async function isThere(collection: Collection): Promise<boolean> {
+  const { db, name } = { db: collection.db, name: collection.collectionName };
+  return await db.listCollections({ name }, { nameOnly: true }).hasNext();
 }
 
 /** The same fields have an index of another name. */
@@ -50,15 +53,15 @@ async function refusalOf(create: () => Promise<void>, server: string, place: str
   } catch (thrown) {
     if (numberOf(thrown) === OPTIONS_CONFLICT) return null;
     const error = targetError(thrown, { server, doing: `making an index of ${place}` });
-    const { verdict, message } = toLockstepError(error);
-    if (verdict !== 'operator') throw error;
+    const { verdict, code, message } = toLockstepError(error);
+    if (verdict !== 'operator' || code === 'TARGET_GRANT') throw error;
     return refusals.get(numberOf(thrown) ?? 0) ?? message;
   }
 }
 
 /** Source: mongo/base/error_codes.yml. */
 const refusals: ReadonlyMap<number, string> = new Map([
-  [67, 'the server refuses it: a collection has 64 indexes at most'],
+  [67, 'the server refuses it; a collection has 64 indexes at most'],
   [86, 'there is one of that name with other fields'],
   [171, 'documents have arrays in several of its fields'],
 ]);

@@ -97,7 +97,7 @@ class MongoTarget implements Target {
     return this.#run(
       () => `making indexes of ${wanted.table.name}`,
       signal,
-      async () => await makeIndexes(this.#shared.connection, wanted, onMade),
+      async () => await makeIndexes(this.#shared.connection, wanted, onMade, signal),
     );
   }
 

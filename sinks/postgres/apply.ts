@@ -10,8 +10,9 @@ import { type ServerFacts, placeKey, readTables, selectTables } from './catalog.
 import { applyCascade } from './cascade.ts';
 import { copyRows, stageRows } from './copy.ts';
 import { keyOf } from './fold.ts';
+import { grows } from './index-text.ts';
 import { dropIndexesOf } from './make-indexes.ts';
-import type { MakingNow } from './making-now.ts';
+import type { Bars } from './making-now.ts';
 import { type Group, segments } from './segments.ts';
 import { quoteTable } from './sql.ts';
 import type { Tables } from './tables.ts';
@@ -26,7 +27,7 @@ export interface Work {
   readonly facts: ServerFacts;
   /** Makes whoever else creates tables wait for the end of the transaction. */
   readonly lockCreation: string;
-  readonly making: MakingNow;
+  readonly making: Bars;
   readonly batch: Batch;
   readonly signal: AbortSignal;
   /** Whether rows that should be new are appended without a look at what is there. */
@@ -200,25 +201,26 @@ async function alter(work: Work, change: SchemaChange): Promise<void> {
   const places = [before, after].filter((table) => table !== null);
   if (before === null) await transaction.add(work.lockCreation, signal);
   const found = readTables(await transaction.query(selectTables(places), signal));
-  for (const table of places) await transaction.add(work.making.end(table), signal);
   tables.changed(before);
   if (after !== null) tables.claim(after);
-  const retyped = before === null || after === null ? [] : retypedColumns(before, after);
-  if (before !== null && retyped.length > 0)
-    await dropIndexesOf(before, retyped, async (statement) => await transaction.query(statement, signal));
   const statements = await alterationOf(work, change, { tables: found, facts, empty: false, free: false });
+  if (statements.length > 0) {
+    for (const table of places) await transaction.add(work.making.end(table), signal);
+    const retyped = before === null || after === null ? [] : retypedColumns(before, after);
+    if (before !== null && retyped.length > 0)
+      await dropIndexesOf(before, retyped, async (statement) => await transaction.query(statement, signal));
+  }
   for (const statement of statements) await transaction.add(statement, signal);
 }
 
-/** The names that columns with another type now had before. */
-function retypedColumns(before: TableSchema, after: TableSchema): string[] {
+/** Columns with another type now, by the names that they had. */
+function retypedColumns(before: TableSchema, after: TableSchema): { name: string; grows: boolean }[] {
   const renamed = renamedColumn(before, after);
-  return before.columns
-    .filter((old) => {
-      const now = renamed?.from === old ? renamed.to : after.columns.find(({ name }) => name === old.name);
-      return now !== undefined && !isDeepStrictEqual([old.type, old.charset], [now.type, now.charset]);
-    })
-    .map(({ name }) => name);
+  return before.columns.flatMap((old) => {
+    const now = renamed?.from === old ? renamed.to : after.columns.find(({ name }) => name === old.name);
+    if (now === undefined || isDeepStrictEqual([old.type, old.charset], [now.type, now.charset])) return [];
+    return [{ name: old.name, grows: grows(old, now) }];
+  });
 }
 
 /** What rows cannot follow is no trouble where there are none: only then is it asked. */

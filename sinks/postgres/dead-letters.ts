@@ -105,7 +105,7 @@ class PostgresDeadLetters implements DeadLetters {
       tables: new Tables(this.#policiesOf),
       owner: this.#owner,
       facts,
-      making: new MakingNow(),
+      making: new MakingNow().bars(),
       lockCreation: '',
       batch: batchOf(letters),
       signal,

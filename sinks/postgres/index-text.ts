@@ -52,15 +52,25 @@ export function indexStatement(
   return `CREATE INDEX ${how}${quoteName(name)} ON ${quoteTable(table)} ${on}`;
 }
 
-/** Names to choose from, the best first: an index's name is unique in its schema, and at the source only in its table. */
-export function indexNames(table: TableSchema, index: SecondaryIndex): readonly string[] {
-  const name = `${table.name}_${index.name}`;
+/**
+ * Names for it, the best first: an index's name is unique in its schema, and at the source only in its table. They end with a hash of what the index is, so that
+ * nobody else's is ever taken for it.
+ */
+export function indexNames(table: TableSchema, { name }: SecondaryIndex, { on }: IndexText): readonly string[] {
   const digest = createHash('sha256')
-    .update(JSON.stringify([table.name, index.name]))
+    .update(JSON.stringify([name, on]))
     .digest('hex')
     .slice(0, 8);
-  const marked = ['', '_2', '_3', '_4'].map((end) => `${cut(name, NAME_BYTES - 11)}_${digest}${end}`);
-  return Buffer.byteLength(name) > NAME_BYTES ? marked : [name, ...marked];
+  const bare = cut(`${table.name}_${name}`, NAME_BYTES - 11);
+  return ['', '_2', '_3', '_4'].map((end) => `${bare}_${digest}${end}`);
+}
+
+/** Matches the names of indexes of ours, as a regular expression of PostgreSQL. */
+export const OUR_NAMES = '_[0-9a-f]{8}(_[2-4])?$';
+
+/** Whether a column's values can be wider now, so that an entry of an index might not hold two of them. */
+export function grows(before: Column, after: Column): boolean {
+  return widthOf(after, null) > Math.max(ENTRY_BYTES / 2, widthOf(before, null));
 }
 
 /** The beginning of a text that has at most so many bytes. */

@@ -65,7 +65,7 @@ function planIndex(table: TableSchema, index: SecondaryIndex, facts: ServerFacts
   const { name } = index;
   const text = indexText(table, index, facts);
   if (typeof text === 'string') return { name, to: null, note: text };
-  return { name, to: indexStatement(table, indexNames(table, index)[0] ?? '', text), note: null };
+  return { name, to: indexStatement(table, indexNames(table, index, text)[0] ?? '', text), note: null };
 }
 
 function nameNotes(table: TableSchema, all: readonly TableSchema[]): string[] {

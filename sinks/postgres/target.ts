@@ -140,6 +140,7 @@ export class PostgresTarget implements Target {
     if (lane.kind === 'stream') await this.#lanes.own(lane.name, signal);
     const transaction = this.#open.get(lane.name) ?? (await this.#newTransaction(signal));
     this.#open.delete(lane.name);
+    const bars = this.#making.bars();
     try {
       const facts = await this.#serverFacts(transaction.session, signal);
       await this.#write(lane, {
@@ -148,7 +149,7 @@ export class PostgresTarget implements Target {
         owner: this.#owner,
         facts,
         lockCreation: this.#lockCreation,
-        making: this.#making,
+        making: bars,
         batch,
         signal,
       });
@@ -156,6 +157,8 @@ export class PostgresTarget implements Target {
       this.#sessions.discard(transaction.session);
       this.#tables.changed(null);
       throw (await this.#overtaken(error, batch.checkpoint, signal)) ?? error;
+    } finally {
+      bars.lift();
     }
     this.#progress.made({ setAside: transaction.letters.takeCounts(), changed: transaction.changed.take() });
     if (batch.checkpoint === null) {
@@ -244,14 +247,12 @@ export class PostgresTarget implements Target {
   }
 
   async createIndexes(wanted: IndexedTable, onMade: () => void, signal: AbortSignal): Promise<readonly LostIndex[]> {
-    const lost = await this.#sessions.using(signal, async (session) => {
+    return await this.#sessions.using(signal, async (session) => {
       const facts = await this.#serverFacts(session, signal);
       const make = async (stop: AbortSignal): Promise<readonly LostIndex[]> =>
         await makeIndexes(wanted, { session, facts, onMade }, stop);
       return await this.#making.run(wanted.table, session, make, signal);
     });
-    this.#tables.changed(null);
-    return lost;
   }
 
   async sync(signal: AbortSignal): Promise<void> {

@@ -5,6 +5,7 @@ import { readCatalog } from './catalog.ts';
 import { readDeclaredKeys, type DeclaredKey } from '../foreign-keys/declared-keys.ts';
 import { askValue, type Asker } from '../connection/session.ts';
 import type { Server } from '../connection/server.ts';
+import type { Position } from '../position/position.ts';
 
 /** Schemas as the server has them now, once everything up to the transaction, if one is named, can be seen there. */
 export interface CatalogNow {
@@ -16,6 +17,16 @@ export interface CatalogNow {
 
 /** How long a server may take to show its readers what it has sent to its replicas. */
 const visibleWithinSeconds = 10;
+
+/**
+ * Resolves once the server shows its readers all that stands before a position: MySQL sends a transaction to its replicas before. Without GTIDs nobody can tell, and
+ * MariaDB's catalog waits for whoever alters a table.
+ */
+export async function showsAll(session: Asker, position: Position | null, signal: AbortSignal): Promise<void> {
+  if (position?.by !== 'gtid') return;
+  const asked = [position.set.toString(), visibleWithinSeconds];
+  await askValue(session, 'SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?)', signal, asked);
+}
 
 /** The catalog as it is now, for the stream. */
 export function catalogNow(session: Asker, server: Server, signal: AbortSignal): CatalogNow {

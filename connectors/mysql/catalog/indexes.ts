@@ -1,11 +1,15 @@
+import { LockstepError } from '../../../core/errors.ts';
 import type { IndexPart, SecondaryIndex } from '../../../core/secondary-index.ts';
 import type { TableSchema } from '../../../core/table.ts';
 import type { Asker, TextRow } from '../connection/session.ts';
 
 const indexesQuery = `SELECT table_schema AS db, table_name AS tbl, index_name AS name, column_name AS col, sub_part, collation AS direction, index_type AS type
-  FROM information_schema.statistics WHERE table_schema IN (?) AND index_name <> 'PRIMARY' ORDER BY table_schema, table_name, index_name, seq_in_index`;
+  FROM information_schema.statistics WHERE table_schema IN (?) ORDER BY table_schema, table_name, index_name, seq_in_index`;
 
-/** The secondary indexes of tables as they are now, by origin; an index of the key's columns alone is none. */
+/**
+ * The secondary indexes of tables as they are now, by origin; an index of the key's columns alone is none. Errors: SOURCE_BUSY where one is being altered or emptied:
+ * MariaDB passes over it then without a word.
+ */
 export async function readIndexes(
   session: Asker,
   tables: readonly TableSchema[],
@@ -15,11 +19,18 @@ export async function readIndexes(
   const databases = [...new Set(tables.map(({ database }) => database))];
   const rows = await session.query(indexesQuery, signal, [databases]);
   const byTable = Map.groupBy(rows, (row) => `${text(row, 'db')}.${text(row, 'tbl')}`);
+  const passedOver = tables.find(({ origin, key }) => key.length > 0 && !byTable.has(origin));
+  if (passedOver !== undefined)
+    throw new LockstepError(
+      'SOURCE_BUSY',
+      `the source does not show the indexes of ${passedOver.origin} at the moment`,
+    );
   return new Map(tables.map((table) => [table.origin, indexesOf(table, byTable.get(table.origin) ?? [])]));
 }
 
 function indexesOf(table: TableSchema, rows: readonly TextRow[]): SecondaryIndex[] {
   return [...Map.groupBy(rows, (row) => text(row, 'name'))]
+    .filter(([name]) => name !== 'PRIMARY')
     .map(([name, parts]): SecondaryIndex => ({
       name,
       kind: kindOf(parts[0]),

@@ -81,7 +81,7 @@ async function follow(
       },
       readEnd: () => Promise.resolve({ ...place, offset: endOf(events) }),
       until: 'caught-up',
-      asksForIndexes: false,
+      makesIndexes: false,
       ping: () => Promise.resolve(),
     },
     never,
