@@ -61,7 +61,8 @@ export class Indexing {
   async #work(): Promise<void> {
     const { signal } = this.#parts;
     let lastTries = 0;
-    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
+    let waitMs = FIRST_WAIT_MS;
+    for (;;) {
       this.#asked = new AbortController();
       const left = await this.#round();
       if (this.#asked.signal.aborted) continue;
@@ -75,6 +76,7 @@ export class Indexing {
       await sleep(lastTries > 0 ? FIRST_WAIT_MS : waitMs, AbortSignal.any([signal, ...interrupting])).catch(() => {
         signal.throwIfAborted();
       });
+      waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS);
     }
     this.#working = null;
   }
