@@ -60,8 +60,9 @@ async function sourceTables(runs: readonly PipelineRun[], signal: AbortSignal): 
   try {
     const tables = await source.tables(signal);
     const found = (await source.foreignKeys?.(signal)) ?? { keys: [], warnings: [] };
-    const origins = tables.map(({ origin }) => origin);
-    const indexes = (await source.indexes?.(origins, signal)) ?? new Map<string, IndexedTable>();
+    const origins = runs.some(({ makesIndexes }) => makesIndexes) ? tables.map(({ origin }) => origin) : [];
+    const none = new Map<string, IndexedTable>();
+    const indexes = origins.length === 0 ? none : ((await source.indexes?.(origins, signal)) ?? none);
     return { tables, indexes, ...found };
   } finally {
     await source.close();

@@ -1,5 +1,4 @@
 import type { Progress } from '../../core/progress.ts';
-import { indexEntry } from '../../core/secondary-index.ts';
 import type { Piece } from './binlog/reader.ts';
 import type { CatalogNow } from './catalog/catalog-now.ts';
 import type { DeclaredKey } from './foreign-keys/declared-keys.ts';
@@ -26,8 +25,6 @@ export interface DefinitionsOptions {
     /** What the server says of its tables now. */
     readonly catalog: CatalogNow;
   };
-  /** Whether the target is told of tables whose indexes are to be looked at: those with a consistent copy, and those that a statement has defined since. */
-  readonly makesIndexes: boolean;
   readonly progress: Progress;
   /** The end of the log now. */
   readonly readEnd: () => Promise<Place>;
@@ -36,10 +33,14 @@ export interface DefinitionsOptions {
 /** What tables and their foreign keys become on the stream's way: by statements of the log, or, where it tells of none, as the server has them now. */
 export class Definitions {
   readonly #options: DefinitionsOptions;
-  readonly #gathered: Pick<Gathered, 'setEntry'>;
+  readonly #gathered: Pick<Gathered, 'setEntry' | 'askForIndexes'>;
   readonly #reshaping: Pick<Reshaping, 'apply'>;
 
-  constructor(options: DefinitionsOptions, gathered: Pick<Gathered, 'setEntry'>, reshaping: Pick<Reshaping, 'apply'>) {
+  constructor(
+    options: DefinitionsOptions,
+    gathered: Pick<Gathered, 'setEntry' | 'askForIndexes'>,
+    reshaping: Pick<Reshaping, 'apply'>,
+  ) {
     this.#options = options;
     this.#gathered = gathered;
     this.#reshaping = reshaping;
@@ -120,11 +121,11 @@ export class Definitions {
 
   /** A table that is copied as a whole has its turn when that is done. */
   #askForIndexes(named: readonly NamedTable[], { statement, database }: Query): void {
-    const { makesIndexes, tables, copies } = this.#options;
-    if (!makesIndexes || classify(statement, database).kind === 'truncate') return;
+    const { tables, copies } = this.#options;
+    if (classify(statement, database).kind === 'truncate') return;
     const isCopied = (origin: string): boolean => copies.get(origin)?.where === null;
     for (const origin of new Set(named.map(originOf)))
-      if (tables.get(origin) !== undefined && !isCopied(origin)) this.#gathered.setEntry(indexEntry(), origin);
+      if (tables.get(origin) !== undefined && !isCopied(origin)) this.#gathered.askForIndexes(origin);
   }
 
   #setForeignKeys(declared: readonly DeclaredKey[]): void {

@@ -1,4 +1,5 @@
 import type { Change, Checkpoint } from '../../core/contracts.ts';
+import { indexEntry } from '../../core/secondary-index.ts';
 
 /** What has gathered for the stream's next batch: changes, and what becomes durable with them. */
 export class Gathered {
@@ -7,6 +8,12 @@ export class Gathered {
   #entries = new Map<string, string>();
   #drops: string[] = [];
   #whenDurable: (() => void)[] = [];
+  readonly #makesIndexes: boolean;
+
+  /** `makesIndexes`: whether the target gets the secondary indexes of the source's tables. */
+  constructor(makesIndexes: boolean) {
+    this.#makesIndexes = makesIndexes;
+  }
 
   /** True where nothing but the position has moved. */
   get isBare(): boolean {
@@ -19,6 +26,11 @@ export class Gathered {
 
   setEntry(name: string, token: string): void {
     this.#entries.set(name, token);
+  }
+
+  /** Has the target look at a table's indexes once the next batch is durable. */
+  askForIndexes(origin: string): void {
+    if (this.#makesIndexes) this.setEntry(indexEntry(), origin);
   }
 
   /** Drops the entries whose names begin so, those set before it in this batch among them. */

@@ -2,7 +2,6 @@ import type { Moment } from '../../core/contracts.ts';
 import { unreachable } from '../../core/errors.ts';
 import type { ForeignKey } from '../../core/foreign-key.ts';
 import type { Progress } from '../../core/progress.ts';
-import { indexEntry } from '../../core/secondary-index.ts';
 import type { TableSchema } from '../../core/table.ts';
 import type { Gathered } from './gathered.ts';
 import type { Effect } from './schema/schema-changes.ts';
@@ -21,8 +20,6 @@ export interface ReshapingOptions {
   readonly copier: Copier;
   /** Tables whose copy a person has paused. */
   readonly paused: Paused;
-  /** Whether the target is told of tables whose indexes are to be looked at. */
-  readonly makesIndexes: boolean;
   readonly progress: Progress;
   readonly gathered: Gathered;
   readonly signal: AbortSignal;
@@ -85,7 +82,7 @@ export class Reshaping {
   /** The log itself describes a table otherwise than it is known. */
   async describe(before: TableSchema, after: TableSchema, at: Moment): Promise<void> {
     const standIn = this.#options.tables.standIn(before.origin);
-    if (this.#options.makesIndexes) this.#options.gathered.setEntry(indexEntry(), after.origin);
+    this.#options.gathered.askForIndexes(after.origin);
     await this.apply({ kind: 'reshape', steps: [{ before, after }], after, standIn }, { at, statement: '' });
   }
 

@@ -1,7 +1,6 @@
 import type { Batch, Change, Checkpoint, Lane } from '../../core/contracts.ts';
 import { LockstepError } from '../../core/errors.ts';
 import { FirstOf, untilAborted } from '../../core/signals.ts';
-import { indexEntry } from '../../core/secondary-index.ts';
 import type { TableSchema } from '../../core/table.ts';
 import { isRowChange } from '../../core/transform.ts';
 import { behind } from './position/behind.ts';
@@ -44,6 +43,8 @@ export interface StreamOptions extends DefinitionsOptions {
   readonly firstChanges: readonly Change[];
   /** With `caught-up` the stream ends where the log ended when reading began, once the copy is consistent. */
   readonly until: 'caught-up' | null;
+  /** Whether the target gets the secondary indexes of the source's tables. */
+  readonly makesIndexes: boolean;
   /** Keeps the control session alive and finds out when it is lost. */
   readonly ping: () => Promise<void>;
 }
@@ -66,7 +67,7 @@ export class Stream {
   #storedAtMs = 0;
   /** Those of XA transactions that end up to where the stream stands. */
   readonly settledXa = new SettledXa();
-  readonly #gathered = new Gathered();
+  readonly #gathered: Gathered;
   readonly #reshaping: Reshaping;
   readonly #definitions: Definitions;
   readonly #cascades: Cascades;
@@ -91,6 +92,7 @@ export class Stream {
       async () => await options.dump.reader.arrived(signal),
       async () => await options.copier.moved.wait(signal),
     );
+    this.#gathered = new Gathered(options.makesIndexes);
     this.#reshaping = new Reshaping({ ...options, gathered: this.#gathered, signal });
     this.#definitions = new Definitions(options, this.#gathered, this.#reshaping);
     this.#cascades = new Cascades({ ...options, gathered: this.#gathered, reshaping: this.#reshaping });
@@ -286,7 +288,7 @@ export class Stream {
       copies.delete(origin);
       this.#gathered.dropEntries(rangeEntries(origin));
       this.#gathered.setEntry(tableEntry(origin), formatTable(tables.get(origin) ?? copy.schema, 'following'));
-      if (this.#options.makesIndexes && copy.where === null) this.#gathered.setEntry(indexEntry(), origin);
+      if (copy.where === null) this.#gathered.askForIndexes(origin);
       progress.table(origin).state = 'following';
       copier.moved.notify();
     }

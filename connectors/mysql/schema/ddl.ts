@@ -174,17 +174,14 @@ function definition(
   if ((object === 'DATABASE' || object === 'SCHEMA') && verb === 'DROP') {
     return { kind: 'drop-database', database: identifier(tokens[skipIfExists(tokens, at + 1)] ?? '') };
   }
-  // Its columns may have been what tells the table's rows apart.
-  if (object === 'INDEX' && verb === 'DROP') {
+  const isIndex = object === 'INDEX' || (object === 'SPATIAL' && tokens[at + 1]?.toUpperCase() === 'INDEX');
+  if (isIndex && verb !== 'ALTER') {
     const on = tokens.findIndex((token) => token.toUpperCase() === 'ON');
-    return { kind: 'alter', tables: on < 0 ? [] : tableNames(tokens, on + 1, database).tables };
-  }
-  if (
-    verb === 'CREATE' &&
-    (object === 'INDEX' || (object === 'SPATIAL' && tokens[at + 1]?.toUpperCase() === 'INDEX'))
-  ) {
-    const on = tokens.findIndex((token) => token.toUpperCase() === 'ON');
-    return { kind: 'index', tables: on < 0 ? [] : tableNames(tokens, on + 1, database).tables };
+    // The columns of one that is dropped may have been what tells the table's rows apart.
+    return {
+      kind: verb === 'DROP' ? 'alter' : 'index',
+      tables: on < 0 ? [] : tableNames(tokens, on + 1, database).tables,
+    };
   }
   if ((object !== 'TABLE' && object !== 'TABLES') || before.includes('TEMPORARY'))
     return { kind: object === '' ? 'unknown' : 'nothing' };
