@@ -75,7 +75,10 @@ async function make(
     return null;
   } catch (error) {
     const state = sqlStateOf(error);
-    if (state === '42P01' || state === '42703') throw behind(table, error);
+    // The source's table is further than the target's: the stream will bring it there.
+    if (state === '42P01' || state === '42703')
+      throw notNow(`${quoteTable(table)} is not yet as the source's table is now`, error);
+    if (state === '42P07' || state === '23505') throw notNow(`the name ${name} has just been taken`, error);
     // Half an index takes its room too. Where it cannot be dropped now it is before the next try.
     if (state !== null) await drop(making, name, signal).catch(() => undefined);
     const { verdict, code, message } = toLockstepError(error);
@@ -95,9 +98,8 @@ async function lock(session: Session, table: TableSchema, signal: AbortSignal): 
   throw new LockstepError('TARGET_BUSY', `another connection is making indexes of ${quoteTable(table)}`);
 }
 
-/** The source's table is further than the target's: the stream will bring it there. */
-function behind(table: TableSchema, cause: unknown): LockstepError {
-  return new LockstepError('TARGET_BUSY', `${quoteTable(table)} is not yet as the source's table is now`, { cause });
+function notNow(message: string, cause: unknown): LockstepError {
+  return new LockstepError('TARGET_BUSY', message, { cause });
 }
 
 /** Drops indexes of ours where a column gets another type: those over its beginning, which may be impossible then, and all where it `grows`. */

@@ -117,6 +117,26 @@ it('takes nobody else’s for its own, and drops none of them', async () => {
   await target.close();
 });
 
+it('leaves an index to whoever takes its name in that very moment, and is tried again', async () => {
+  const t = simple();
+  const target = await db.open(t);
+  await make(target, t, index('by_v', [1]));
+  const sql = `SELECT indexname FROM pg_indexes WHERE schemaname = 'shop' AND indexname LIKE '${t.name}_by_v_%'`;
+  const name = (await db.query(sql))[0]?.[0] ?? '';
+  await db.query(`DROP INDEX shop."${name}"; CREATE TABLE shop."${t.name} other" (v integer)`);
+  const holder = await db.pool.connect();
+  await holder.query(`BEGIN; CREATE INDEX "${name}" ON shop."${t.name} other" (v)`);
+  const first = failure(make(target, t, index('by_v', [1])));
+  const waits = `SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX%${name}%' AND wait_event_type = 'Lock'`;
+  await expect.poll(async () => (await db.query(waits)).length, { timeout: 20_000 }).toBe(1);
+  await holder.query('COMMIT');
+  holder.release();
+  expect(await first).toMatchObject({ code: 'TARGET_BUSY' });
+  expect(await make(target, t, index('by_v', [1]))).toEqual({ made: 1, lost: [] });
+  expect(await db.query(sql)).toEqual([[name], [`${name}_2`]]);
+  await target.close();
+});
+
 it('makes one for a new column that has the name of one that was renamed', async () => {
   const t = simple();
   const target = await db.open(t);
