@@ -26,7 +26,8 @@ export interface ConsumerParts {
   readonly memoryBytes: number;
 }
 
-const LOOK_MS = 3000;
+/** How long it waits between two looks at the topics: `FACTOR` times as long as the last one took, for a large cluster lists all it has. */
+const LOOK = { FACTOR: 50, LEAST_MS: 200, MOST_MS: 3000 };
 const COMMIT_MS = 5000;
 const DECIDED_MS = 3000;
 /** So long a lane that moves to another member may take to make durable what it has handed out; then the compare-and-set decides. */
@@ -188,8 +189,9 @@ export class Consumer {
 
   /** Notices new topics and partitions, and with `caught-up` what other members have done. */
   async #look(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      await sleep(LOOK_MS, signal);
+    for (let tookMs = 0; ;) {
+      await sleep(Math.min(LOOK.MOST_MS, Math.max(LOOK.LEAST_MS, LOOK.FACTOR * tookMs)), signal);
+      const begunAtMs = performance.now();
       try {
         if (await this.#parts.topology.look(signal)) this.#group.rejoin();
         this.#fetcher.changed();
@@ -198,6 +200,7 @@ export class Consumer {
         signal.throwIfAborted();
         if (!isPassing(error)) throw kafkaError(error, 'cannot list the topics');
       }
+      tookMs = performance.now() - begunAtMs;
     }
   }
 
