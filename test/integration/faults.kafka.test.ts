@@ -193,11 +193,14 @@ test('a consumer that is frozen for longer than its session corrupts nothing whe
     },
   );
   for (let n = 0; n < 20; n++) await flow();
-  first.kill('SIGSTOP');
-  await until('the second has taken over', async () => {
-    await flow();
-    return lanesOf(seen.changes().slice(-40), second) === 4;
-  });
+  await seen.betweenWrites(async () => await first.freeze());
+  await until(
+    () => `the second has taken over: ${second.said()}`,
+    async () => {
+      await flow();
+      return lanesEndingWith(second, seen.changes()) === 4;
+    },
+  );
   first.kill('SIGCONT');
   for (let n = 0; n < 20; n++) await flow();
   await until(
@@ -258,8 +261,8 @@ function idsOf(changes: readonly Kept[]): number[] {
     .sort((a, b) => a - b);
 }
 
-/** In how many lanes only this process has worked. */
-function lanesOf(changes: readonly Kept[], child: Child): number {
-  const lanes = Map.groupBy(changes, (change) => change.lane);
-  return [...lanes.values()].filter((changes) => changes.every((change) => change.process === child.pid)).length;
+/** In how many lanes the newest change is of this process. */
+function lanesEndingWith(child: Child, changes: readonly Kept[]): number {
+  const newest = new Map(changes.map(({ lane, process }) => [lane, process]));
+  return [...newest.values()].filter((process) => process === child.pid).length;
 }

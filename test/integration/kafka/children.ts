@@ -1,12 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { until } from './scene.ts';
 
 /** A process of ours that a test kills or freezes. */
 export interface Child extends AsyncDisposable {
   readonly pid: number;
   /** What it has said so far. */
   said(): string;
-  kill(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void;
+  kill(signal: 'SIGKILL' | 'SIGCONT'): void;
+  /** Resolves once it does nothing any more. */
+  freeze(): Promise<void>;
 }
 
 /** Starts a script of this directory with one JSON argument. It ends with the test. */
@@ -19,6 +23,10 @@ export function startChild(script: string, argument: unknown): Child {
     pid: child.pid ?? -1,
     said: () => said,
     kill: (signal) => void child.kill(signal),
+    freeze: async () => {
+      child.kill('SIGSTOP');
+      await until('the process is frozen', () => /\) T /.test(readFileSync(`/proc/${child.pid}/stat`, 'latin1')));
+    },
     [Symbol.asyncDispose]: () => ended(child),
   };
 }

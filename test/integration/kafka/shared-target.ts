@@ -75,6 +75,16 @@ export class SharedTarget implements Target {
     }));
   }
 
+  /** Does something while nobody is in the middle of a write: whoever is frozen there would keep all others out. */
+  async betweenWrites(work: () => Promise<void>): Promise<void> {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      await work();
+    } finally {
+      this.#database.exec('ROLLBACK');
+    }
+  }
+
   async close(): Promise<void> {
     this.#database.close();
   }
