@@ -20,6 +20,9 @@ import { makeIndexes } from './make-indexes.ts';
 import { checkNames } from './names.ts';
 import { createCollection, createCollections } from './schema.ts';
 
+/** On a connection that works, several times what the largest transaction takes. */
+const endWithinMs = 2_000;
+
 /** Connects. Errors: TARGET_UNREACHABLE, TARGET_HOST_UNKNOWN, TARGET_AUTH, CONFIG_INVALID. */
 export async function openTarget(options: TargetOptions): Promise<Target> {
   const connection = await connect(options);
@@ -32,6 +35,7 @@ export async function openTarget(options: TargetOptions): Promise<Target> {
 class MongoTarget implements Target {
   readonly #shared: Shared;
   readonly #progress: Progress;
+  readonly #writing = new Set<Promise<void>>();
 
   constructor(connection: Connection, checkpoints: Checkpoints, options: TargetOptions) {
     const stored = new StoredLetters(connection.metadata, options);
@@ -77,20 +81,31 @@ class MongoTarget implements Target {
   apply(lane: Pick<Lane, 'name' | 'kind'>, batch: Batch, signal: AbortSignal): Promise<void> {
     const doing = (): string => `writing ${placesOf(batch, this.#shared.destination)}`;
     return this.#run(doing, signal, async () => {
-      const refused = new Map<string, LockstepError>();
-      for (;;) {
-        const draft = await this.#shared.letters.draft();
-        try {
-          const changes = draft.sift(batch.changes, refused);
-          const made = await new BatchWriter(this.#shared, { lane, draft, signal }).write({ ...batch, changes });
-          this.#progress.made({ setAside: draft.takeCounts(), changed: made.take() });
-          return;
-        } catch (error) {
-          if (!(error instanceof RowsRefused)) throw error;
-          if (!draft.sets || !this.#learn(refused, error, doing())) throw error.cause;
-        }
-      }
+      const writing = this.#write(lane, batch, signal, doing);
+      this.#writing.add(writing);
+      await writing.finally(() => this.#writing.delete(writing));
     });
+  }
+
+  async #write(
+    lane: Pick<Lane, 'name' | 'kind'>,
+    batch: Batch,
+    signal: AbortSignal,
+    doing: () => string,
+  ): Promise<void> {
+    const refused = new Map<string, LockstepError>();
+    for (;;) {
+      const draft = await this.#shared.letters.draft();
+      try {
+        const changes = draft.sift(batch.changes, refused);
+        const made = await new BatchWriter(this.#shared, { lane, draft, signal }).write({ ...batch, changes });
+        this.#progress.made({ setAside: draft.takeCounts(), changed: made.take() });
+        return;
+      } catch (error) {
+        if (!(error instanceof RowsRefused)) throw error;
+        if (!draft.sets || !this.#learn(refused, error, doing())) throw error.cause;
+      }
+    }
   }
 
   createIndexes(wanted: IndexedTable, onMade: () => void, signal: AbortSignal): Promise<readonly LostIndex[]> {
@@ -114,7 +129,10 @@ class MongoTarget implements Target {
     return known.size > before;
   }
 
+  /** A transaction that is cut off between its statements may stay open in the server, and keep its successor waiting: what is under way ends first. */
   async close(): Promise<void> {
+    const ended = Promise.allSettled(this.#writing);
+    await untilAborted(AbortSignal.timeout(endWithinMs), ended).catch(() => undefined);
     await this.#shared.connection.client.close();
   }
 

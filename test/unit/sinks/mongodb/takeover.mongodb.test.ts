@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { column, copy, insert, int, part, read, remove, stream, table, text } from '../../../contract/changes.ts';
+import { seeded } from '../../../../dev/random.ts';
 import { Proxy } from '../../../support/proxy.ts';
+import { seed } from '../../../support/seed.ts';
 import { apply, Beside, never } from './server.ts';
 
 let beside: Beside;
@@ -55,4 +57,28 @@ it.each([
   proxy.release();
   await expect(late).rejects.toMatchObject({ code: 'CHECKPOINT_MOVED' });
   expect(await rows()).toEqual([1]);
+});
+
+it('a process that is told to stop, whatever it is writing, leaves nothing open that its successor would wait for', async () => {
+  const random = seeded(seed);
+  const options = beside.options();
+  const t = table('stopped', [column('id', int), column('v', text)], ['id']);
+  const open = {
+    appName: new RegExp(`/${options.pipeline}/`),
+    'transaction.timeInactiveMicros': { $exists: true },
+  };
+  for (let round = 0; round < 10; round += 1) {
+    const target = await beside.open(options, t);
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(new Error('stop')), random.int(150));
+    const rows = Array.from({ length: 3000 }, (_, id) => insert(t, [round * 3000 + id, 'v']));
+    const copied = rows.map(({ after }) => read(t, after ?? []));
+    await Promise.allSettled([
+      target.apply(stream, part(rows), stop.signal),
+      target.apply(copy, part(copied), stop.signal),
+    ]);
+    await target.close();
+    const sessions = beside.client.db('admin').aggregate([{ $currentOp: { idleSessions: true } }, { $match: open }]);
+    expect(await sessions.toArray(), `round ${round}, seed ${seed}`).toEqual([]);
+  }
 });
