@@ -6,10 +6,13 @@ import type { TableSchema } from '../../core/table.ts';
 /** The rows of one table by key; equal rows of a table without a key are kept as often as they were written. */
 export class MemoryTable {
   readonly #schema: TableSchema;
+  readonly #isStrict: boolean;
   readonly #rows = new Map<string, Values[]>();
 
-  constructor(schema: TableSchema) {
+  /** `isStrict`: a cascade that gives a row the place of another one is an error, as in a database. */
+  constructor(schema: TableSchema, isStrict = false) {
     this.#schema = schema;
+    this.#isStrict = isStrict;
   }
 
   rows(): Values[] {
@@ -48,6 +51,8 @@ export class MemoryTable {
     return found.map((before) => {
       if (after === null) return { kind: 'delete', before, after };
       const changed = before.map((value, i) => (columns.includes(i) ? (after[columns.indexOf(i)] ?? null) : value));
+      if (this.#isStrict && this.#schema.key.length > 0 && this.#rows.has(this.#key(changed)))
+        throw new LockstepError('TARGET_ROW_REFUSED', `${this.#schema.origin}: a row with this key is there`);
       this.#put(changed);
       return { kind: 'update', before, after: changed };
     });
@@ -55,7 +60,7 @@ export class MemoryTable {
 
   /** The same rows under another schema: columns are matched by name, new ones are NULL. */
   reshaped(schema: TableSchema): MemoryTable {
-    const table = new MemoryTable(schema);
+    const table = new MemoryTable(schema, this.#isStrict);
     const from = schema.columns.map(({ name }) => this.#schema.columns.findIndex((column) => column.name === name));
     for (const row of this.rows()) table.#put(from.map((i) => row[i] ?? null));
     return table;

@@ -11,6 +11,12 @@ export class MemoryServer {
   /** Rows of snapshot chunks that were written, by origin; a row written twice counts twice. */
   readonly copied = new Map<string, number>();
   #version = 0;
+  readonly #isStrict: boolean;
+
+  /** `strict` as MemoryTable has it. */
+  constructor({ strict = false } = {}) {
+    this.#isStrict = strict;
+  }
 
   entries(pipeline: string): Map<string, Entry> {
     const known = this.#pipelines.get(pipeline);
@@ -32,7 +38,7 @@ export class MemoryServer {
 
   prepare(table: TableSchema): void {
     const name = qualifiedName(table);
-    if (!this.#tables.has(name)) this.#tables.set(name, new MemoryTable(table));
+    if (!this.#tables.has(name)) this.#tables.set(name, new MemoryTable(table, this.#isStrict));
   }
 
   rows(table: Pick<TableSchema, 'database' | 'name'>): Values[] {
@@ -78,7 +84,10 @@ export class MemoryServer {
     const old = before === null ? undefined : this.#tables.get(qualifiedName(before));
     if (before !== null) this.#tables.delete(qualifiedName(before));
     if (after !== null)
-      this.#tables.set(qualifiedName(after), old === undefined ? new MemoryTable(after) : old.reshaped(after));
+      this.#tables.set(
+        qualifiedName(after),
+        old === undefined ? new MemoryTable(after, this.#isStrict) : old.reshaped(after),
+      );
   }
 }
 

@@ -1,5 +1,5 @@
 import { cascadesOf, deletes, setsValues } from '../../../core/cascade.ts';
-import type { Cascade, RowChange } from '../../../core/contracts.ts';
+import type { Cascade, Moment, RowChange } from '../../../core/contracts.ts';
 import { keysOnward, reachedFrom, tablesReached, type ForeignKey } from '../../../core/foreign-key.ts';
 import type { TableSchema } from '../../../core/table.ts';
 import type { Piece } from '../binlog/reader.ts';
@@ -21,9 +21,9 @@ export interface CascadesOptions {
  */
 export class Cascades {
   readonly #options: CascadesOptions;
-  #filtered: { readonly all: readonly ForeignKey[]; readonly byHeld: Map<string, readonly ForeignKey[]> } = {
+  #filtered: { readonly all: readonly ForeignKey[]; readonly byLeft: Map<string, readonly ForeignKey[]> } = {
     all: [],
-    byHeld: new Map(),
+    byLeft: new Map(),
   };
 
   constructor(options: CascadesOptions) {
@@ -33,34 +33,41 @@ export class Cascades {
   async follow(piece: Piece, change: RowChange): Promise<void> {
     const { foreignKeys, copies, gathered } = this.#options;
     const { all } = foreignKeys;
-    if (copies.size === 0) {
-      for (const cascade of cascadesOf(change, all)) gathered.push(cascade);
-      return;
-    }
-    for (const cascade of cascadesOf(change, this.#unheld(piece, all))) gathered.push(cascade);
-    for (const cascade of cascadesOf(change, all)) await this.#mend(piece, cascade);
+    const cascades = cascadesOf(change, all);
+    if (cascades.length === 0) return;
+    const again = copies.size === 0 ? [] : this.#again(piece, cascades);
+    const held = copies.values().filter((copy) => copy.fate(piece) === 'drop');
+    const left = new Set([...held.map(({ schema }) => schema.origin), ...again.map(({ origin }) => origin)]);
+    const followed = left.size === 0 ? cascades : cascadesOf(change, this.#without(left, all));
+    for (const cascade of followed) gathered.push(cascade);
+    for (const table of again) await this.#mend(table, change.at);
   }
 
-  /** Without those that lead to tables whose copies show the change: what the cascade would find there has come since. */
-  #unheld(piece: Piece, all: readonly ForeignKey[]): readonly ForeignKey[] {
-    const held = this.#options.copies.values().filter((copy) => copy.fate(piece) === 'drop');
-    const origins = new Set(held.map(({ schema }) => schema.origin));
-    if (!all.some(({ child }) => origins.has(child.origin))) return all;
-    const name = [...origins].toSorted().join();
-    if (this.#filtered.all !== all) this.#filtered = { all, byHeld: new Map() };
-    const known = this.#filtered.byHeld.get(name) ?? all.filter(({ child }) => !origins.has(child.origin));
-    this.#filtered.byHeld.set(name, known);
+  /** The tables that are to be copied again. */
+  #again(piece: Piece, cascades: readonly Cascade[]): readonly TableSchema[] {
+    const { copies } = this.#options;
+    const found = cascades.flatMap((cascade) => doubtful(cascade, (origin) => partOf(copies.get(origin), piece)));
+    const byOrigin = new Map(found.map((table) => [table.origin, table]));
+    return [...byOrigin.values()].filter(({ origin }) => copies.get(origin)?.fate(piece) !== 'drop');
+  }
+
+  /**
+   * Without those that lead to these tables: to one whose copy shows the change what the cascade would find there has come since, and one that is
+   * emptied and copied again may have rows where the cascade would put others, for its chunks are of other moments than the stream.
+   */
+  #without(left: ReadonlySet<string>, all: readonly ForeignKey[]): readonly ForeignKey[] {
+    if (!all.some(({ child }) => left.has(child.origin))) return all;
+    const name = [...left].toSorted().join();
+    if (this.#filtered.all !== all) this.#filtered = { all, byLeft: new Map() };
+    const known = this.#filtered.byLeft.get(name) ?? all.filter(({ child }) => !left.has(child.origin));
+    this.#filtered.byLeft.set(name, known);
     return known;
   }
 
-  async #mend(piece: Piece, cascade: Cascade): Promise<void> {
+  async #mend(table: TableSchema, at: Moment): Promise<void> {
     const { copies, reshaping } = this.#options;
-    for (const table of doubtful(cascade, (origin) => partOf(copies.get(origin), piece))) {
-      const copy = copies.get(table.origin);
-      if (copy?.fate(piece) === 'drop') continue;
-      if (copy !== undefined && table.key.length === 0) await reshaping.readAgain(table.origin);
-      else await reshaping.copyAgain(table, cascade.at);
-    }
+    if (copies.has(table.origin) && table.key.length === 0) await reshaping.readAgain(table.origin);
+    else await reshaping.copyAgain(table, at);
   }
 }
 
