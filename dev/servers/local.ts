@@ -3,7 +3,7 @@ import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { closeSync, openSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, isRoot, lastLines, send, signalTree, systemUser, until } from './process.ts';
+import { freePort, hasEnded, isRoot, lastLines, send, signalTree, systemUser, until } from './process.ts';
 import type { SystemUser } from './process.ts';
 import { watchKept, watchOver } from './reaper.ts';
 import type { Kind, Place, Program, Recipe, Server, StartOptions } from './server.ts';
@@ -110,8 +110,13 @@ class LocalServer implements Server {
   }
 
   async kill(): Promise<void> {
-    if (this.pid !== null) await signalTree(this.pid, 'SIGKILL');
+    const children = this.pid === null ? [] : await signalTree(this.pid, 'SIGKILL');
     await this.#gone();
+    // Until they have ended too, PostgreSQL finds its shared memory in use and does not start again.
+    for (const child of children)
+      await until(STOP_SECONDS, async () => {
+        if (!(await hasEnded(child))) throw new Error(`${this.#recipe.title}: process ${child} does not end`);
+      });
   }
 
   async pause(): Promise<void> {

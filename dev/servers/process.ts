@@ -124,12 +124,20 @@ export async function until<T>(
   }
 }
 
-/** Sends a signal to a process and everything it started; the process itself comes first, so that it starts no more. */
-export async function signalTree(pid: number, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+/** Sends a signal to a process and everything it started, and gives what that is; the process itself comes first, so that it starts no more. */
+export async function signalTree(pid: number, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<readonly number[]> {
   if (signal === 'SIGKILL') send(pid, 'SIGSTOP');
   else send(pid, signal);
-  for (const child of await descendants(pid)) send(child, signal);
+  const children = await descendants(pid);
+  for (const child of children) send(child, signal);
   if (signal === 'SIGKILL') send(pid, signal);
+  return children;
+}
+
+/** Whether a process has given back all it had; where nobody asks how it ended it is listed for longer. Linux only; elsewhere every one has. */
+export async function hasEnded(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => ') X');
+  return /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
 }
 
 /** Sends a signal; a process that is gone already is no failure. */
