@@ -1,4 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { statOf } from './servers/process.ts';
 
 /** What a process has used since it started. */
 export interface Usage {
@@ -76,11 +77,10 @@ interface Stat {
   readonly reaped: number;
 }
 
-/** Source of the fields: proc_pid_stat(5). A process may be gone between being listed and being read. */
+/** A process may be gone between being listed and being read. */
 async function readStat(pid: number): Promise<Stat | null> {
-  const line = await readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => null);
-  if (line === null) return null;
-  const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
+  const fields = await statOf(pid);
+  if (fields === null) return null;
   const field = (number: number): number => Number(fields[number - 3]);
   return { own: field(14) + field(15), reaped: field(16) + field(17) };
 }

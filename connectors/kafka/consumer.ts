@@ -26,8 +26,10 @@ export interface ConsumerParts {
   readonly memoryBytes: number;
 }
 
-/** How long it waits between two looks at the topics: `FACTOR` times as long as the last one took, for a large cluster lists all it has. */
-const LOOK = { FACTOR: 50, LEAST_MS: 200, MOST_MS: 3000 };
+/** Between two looks at the topics. */
+const LOOK_MS = { least: 200, most: 3000 };
+/** The part of the time that looks may take within these: a large cluster lists all it has. */
+const LOOKING_PART = 1 / 50;
 const COMMIT_MS = 5000;
 const DECIDED_MS = 3000;
 /** So long a lane that moves to another member may take to make durable what it has handed out; then the compare-and-set decides. */
@@ -190,7 +192,7 @@ export class Consumer {
   /** Notices new topics and partitions, and with `caught-up` what other members have done. */
   async #look(signal: AbortSignal): Promise<void> {
     for (let tookMs = 0; ;) {
-      await sleep(Math.min(LOOK.MOST_MS, Math.max(LOOK.LEAST_MS, LOOK.FACTOR * tookMs)), signal);
+      await sleep(Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, tookMs / LOOKING_PART)), signal);
       const begunAtMs = performance.now();
       try {
         if (await this.#parts.topology.look(signal)) this.#group.rejoin();

@@ -136,8 +136,14 @@ export async function signalTree(pid: number, signal: 'SIGKILL' | 'SIGSTOP' | 'S
 
 /** Whether a process has given back all it had; where nobody asks how it ended it is listed for longer. Linux only; elsewhere every one has. */
 export async function hasEnded(pid: number): Promise<boolean> {
-  const stat = await readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => ') X');
-  return /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  const [state = 'X'] = (await statOf(pid)) ?? [];
+  return state === 'Z' || state === 'X';
+}
+
+/** What Linux says of a process, from the third field on, its state: proc_pid_stat(5). Null where it is gone. */
+export async function statOf(pid: number): Promise<readonly string[] | null> {
+  const line = await readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => null);
+  return line === null ? null : line.slice(line.lastIndexOf(')') + 2).split(' ');
 }
 
 /** Sends a signal; a process that is gone already is no failure. */
@@ -154,8 +160,8 @@ async function descendants(pid: number): Promise<number[]> {
   const parents = new Map<number, number>();
   for (const entry of await readdir('/proc').catch(() => [])) {
     if (!/^\d+$/.test(entry)) continue;
-    const stat = await readFile(`/proc/${entry}/stat`, 'utf8').catch(() => ''); // gone meanwhile
-    parents.set(Number(entry), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
+    const [, parent] = (await statOf(Number(entry))) ?? [];
+    parents.set(Number(entry), Number(parent));
   }
   const found = [pid];
   for (const ancestor of found) for (const [child, parent] of parents) if (parent === ancestor) found.push(child);

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { statOf } from '../../../dev/servers/process.ts';
 import { until } from './scene.ts';
 
 /** A process of ours that a test kills or freezes. */
@@ -25,7 +25,7 @@ export function startChild(script: string, argument: unknown): Child {
     kill: (signal) => void child.kill(signal),
     freeze: async () => {
       child.kill('SIGSTOP');
-      await until('the process is frozen', () => /\) T /.test(readFileSync(`/proc/${child.pid}/stat`, 'latin1')));
+      await until('the process is frozen', async () => (await statOf(child.pid ?? -1))?.[0] === 'T');
     },
     [Symbol.asyncDispose]: () => ended(child),
   };
