@@ -62,6 +62,10 @@ export class Consumer {
       assign: (partitions) => this.#assign(partitions),
       lose: () => this.#lose(),
     });
+    parts.topology.listen((changed) => {
+      if (changed) this.#group.rejoin();
+      this.#fetcher.changed();
+    });
   }
 
   /** The lanes as they are assigned; with `caught-up` until all partitions of all topics are done. */
@@ -95,12 +99,7 @@ export class Consumer {
 
   async #findEnds(signal: AbortSignal): Promise<Finish | null> {
     if (this.#parts.until === null) return null;
-    try {
-      return new Finish(await this.#ends(signal));
-    } catch (error) {
-      signal.throwIfAborted();
-      throw kafkaError(error, 'cannot find the ends of the topics');
-    }
+    return new Finish(await this.#ends(signal));
   }
 
   /**
@@ -117,13 +116,17 @@ export class Consumer {
     }
   }
 
-  async #offsets(at: 'written' | 'end', signal: AbortSignal): Promise<Map<PartitionName, number>> {
-    const found = new Map<PartitionName, number>();
-    for (const [topic, leaders] of this.#parts.topology.topics) {
-      const offsets = await partitionOffsets(this.#parts.cluster, topic, leaders, at, signal);
-      offsets.forEach((offset, partition) => found.set(partitionName(topic, partition), offset));
-    }
-    return found;
+  #offsets(at: 'written' | 'end', signal: AbortSignal): Promise<Map<PartitionName, number>> {
+    const { cluster, topology } = this.#parts;
+    const ask = async (): Promise<Map<PartitionName, number>> => {
+      const found = new Map<PartitionName, number>();
+      for (const [topic, leaders] of topology.topics) {
+        const offsets = await partitionOffsets(cluster, topic, leaders, at, signal);
+        offsets.forEach((offset, partition) => found.set(partitionName(topic, partition), offset));
+      }
+      return found;
+    };
+    return topology.askLeaders('cannot find the ends of the topics', ask, signal);
   }
 
   #assign(partitions: ReadonlySet<PartitionName>): void {
@@ -176,12 +179,14 @@ export class Consumer {
     const lane = laneName(topic, partition);
     const entry = entryName(lane);
     const token = (await this.#parts.checkpoints.load(entry, signal)).get(entry);
-    const leaders = this.#parts.topology.topics.get(topic) ?? [];
-    const { cluster, schemas } = this.#parts;
-    const [beginning, end] = await Promise.all([
-      partitionOffsets(cluster, topic, leaders, 'beginning', signal, partition),
-      partitionOffsets(cluster, topic, leaders, 'written', signal, partition),
-    ]);
+    const { cluster, schemas, topology } = this.#parts;
+    const offsetsAt = (at: 'beginning' | 'written'): Promise<number[]> =>
+      partitionOffsets(cluster, topic, topology.topics.get(topic) ?? [], at, signal, partition);
+    const [beginning, end] = await topology.askLeaders(
+      `cannot find the ends of ${name}`,
+      () => Promise.all([offsetsAt('beginning'), offsetsAt('written')]),
+      signal,
+    );
     const first = beginning[partition] ?? 0;
     const offset = token === undefined ? first : readToken(token, entry);
     if (offset < first || offset > (end[partition] ?? 0)) throw removed(topic, partition);
@@ -195,8 +200,7 @@ export class Consumer {
       await sleep(Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, tookMs / LOOKING_PART)), signal);
       const begunAtMs = performance.now();
       try {
-        if (await this.#parts.topology.look(signal)) this.#group.rejoin();
-        this.#fetcher.changed();
+        await this.#parts.topology.look(signal);
         await this.#lookElsewhere(signal);
       } catch (error) {
         signal.throwIfAborted();

@@ -1,7 +1,7 @@
 import { LockstepError } from '../../core/errors.ts';
-import { Bell, sleep } from '../../core/signals.ts';
+import { Bell } from '../../core/signals.ts';
 import type { Cluster } from '../../codec/kafka/cluster.ts';
-import { errorType, isPassing, kafkaError } from '../../codec/kafka/errors.ts';
+import { errorType } from '../../codec/kafka/errors.ts';
 import { fetchRecords, type Fetched, type FetchPartition } from '../../codec/kafka/log.ts';
 import type { PartitionLane } from './lane.ts';
 import { partitionName, type PartitionName } from './partition-name.ts';
@@ -13,8 +13,6 @@ const LANE_BYTES = { least: 64 * 1024, most: 4 * 1024 * 1024 };
 const FETCH_BYTES = 1024 * 1024;
 /** How long a broker may hold a fetch for the first message; shorter while full lanes are left out and may have room at any time. */
 const WAIT_MS = { all: 500, some: 50 };
-const PATIENCE_MS = 15_000;
-const RETRY_MS = 100;
 
 /** Fetches for all lanes, one request at a time from each broker. A lane that is full is left out and stops nobody else. */
 export class Fetcher {
@@ -72,25 +70,13 @@ export class Fetcher {
   }
 
   async #fetchFrom(node: number, signal: AbortSignal): Promise<void> {
-    let failingSinceMs: number | null = null;
-    for (;;) {
+    const fetchOnce = async (): Promise<void> => {
       const { wanted, complete } = this.#wanted(node);
-      if (wanted.length === 0) {
-        await this.#changed.wait(signal);
-        continue;
-      }
-      try {
-        const wait = complete ? WAIT_MS.all : WAIT_MS.some;
-        await this.#take(await fetchRecords(this.#cluster, node, wanted, wait, signal));
-        failingSinceMs = null;
-      } catch (error) {
-        signal.throwIfAborted();
-        failingSinceMs ??= Date.now();
-        if (!isPassing(error) || Date.now() - failingSinceMs > PATIENCE_MS) throw kafkaError(error, 'cannot read');
-        await sleep(RETRY_MS, signal);
-        await this.#lookAgain(signal);
-      }
-    }
+      if (wanted.length === 0) return await this.#changed.wait(signal);
+      const wait = complete ? WAIT_MS.all : WAIT_MS.some;
+      this.#take(await fetchRecords(this.#cluster, node, wanted, wait, signal));
+    };
+    for (;;) await this.#topology.askLeaders('cannot read', fetchOnce, signal);
   }
 
   #wanted(node: number): { wanted: FetchPartition[]; complete: boolean } {
@@ -107,7 +93,7 @@ export class Fetcher {
     return { wanted: shuffled(wanted), complete };
   }
 
-  async #take(fetched: readonly Fetched[]): Promise<void> {
+  #take(fetched: readonly Fetched[]): void {
     this.#heard();
     const empty = fetched.every(({ bytes, error }) => bytes === 0 && error === null);
     for (const { topic, partition, error, bytes, lastStableOffset, ...records } of fetched) {
@@ -116,17 +102,6 @@ export class Fetcher {
       if (bytes > 0) lane?.accept(records, bytes);
       // An answer without a single byte says that nothing lies before the last stable offset, for nothing crowded it out.
       else if (empty) lane?.skipTo(lastStableOffset);
-    }
-  }
-
-  async #lookAgain(signal: AbortSignal): Promise<void> {
-    try {
-      await this.#cluster.refresh(signal);
-      await this.#topology.look(signal);
-      this.#changed.notify();
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!isPassing(error)) throw kafkaError(error, 'cannot find the partitions');
     }
   }
 }

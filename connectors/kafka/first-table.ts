@@ -28,7 +28,8 @@ export async function firstTable(
     for (let offset = beginnings[partition] ?? 0; offset < end;) {
       const wanted = [{ topic, partition, offset, maxBytes: FETCH_BYTES }];
       const [fetched] = await fetchRecords(cluster, node, wanted, WAIT_MS, signal);
-      if (fetched === undefined || fetched.error !== null || fetched.nextOffset === offset) break;
+      if (fetched?.error) throw fetched.error;
+      if (fetched === undefined || fetched.nextOffset === offset) break;
       const record = fetched.records.find(({ value }) => value !== null);
       if (record !== undefined) return await tableAt(topic, record, schemas, signal);
       offset = fetched.nextOffset;

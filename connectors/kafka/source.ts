@@ -46,11 +46,12 @@ export class KafkaSource implements Source {
   /** The tables as they were where their topics begin (see `firstTable`); of a topic without messages, its newest schema. */
   async tables(signal: AbortSignal): Promise<readonly TableSchema[]> {
     await this.#look(signal);
-    const waiting = [...this.#topology.topics];
+    const waiting = [...this.#topology.topics.keys()];
     const tables: TableSchema[] = [];
     const work = async (): Promise<void> => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        const table = await this.#translated(() => this.#table(...next, signal), signal);
+      for (let topic = waiting.shift(); topic !== undefined; topic = waiting.shift()) {
+        const read = (): Promise<TableSchema | null> => this.#table(topic, signal);
+        const table = await this.#topology.askLeaders(`cannot read the beginning of ${topic}`, read, signal);
         if (table !== null) tables.push(table);
       }
     };
@@ -71,7 +72,8 @@ export class KafkaSource implements Source {
     await Promise.all([this.#parts.cluster.close(), this.#parts.groupCluster.close(), this.#parts.registry.close()]);
   }
 
-  async #table(topic: string, leaders: readonly number[], signal: AbortSignal): Promise<TableSchema | null> {
+  async #table(topic: string, signal: AbortSignal): Promise<TableSchema | null> {
+    const leaders = this.#topology.topics.get(topic) ?? [];
     const first = await firstTable(this.#parts.cluster, topic, leaders, this.#schemas, signal);
     if (first === 'none') return null;
     if (first !== 'empty') return first;
@@ -82,13 +84,9 @@ export class KafkaSource implements Source {
     return tableFromSchema(value.schema, key?.schema ?? null);
   }
 
-  #look(signal: AbortSignal): Promise<boolean> {
-    return this.#translated(() => untilAborted(signal, this.#topology.look(signal)), signal);
-  }
-
-  async #translated<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  async #look(signal: AbortSignal): Promise<void> {
     try {
-      return await work();
+      await untilAborted(signal, this.#topology.look(signal));
     } catch (error) {
       signal.throwIfAborted();
       throw kafkaError(error, 'cannot look at the topics');

@@ -1,11 +1,26 @@
 import { valueAt } from '../../core/row.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Change, Target } from '../../core/contracts.ts';
+import { openCluster } from '../../codec/kafka/cluster.ts';
+import { createTopic } from '../../codec/kafka/topics.ts';
+import { kafka as source } from '../../connectors/kafka/index.ts';
 import { startServer, type Server } from '../../dev/servers/index.ts';
 import { batch, checkpoint, insert, MemoryTarget, truncate, marker, update } from '../unit/core/memory.ts';
 import { orders } from '../unit/core/tables.ts';
 import { startChild, type Child } from './kafka/children.ts';
-import { catchUp, moment, never, newFile, newPipeline, openSink, publish, until, type Places } from './kafka/scene.ts';
+import {
+  catchUp,
+  consume,
+  moment,
+  never,
+  newFile,
+  newPipeline,
+  openSink,
+  publish,
+  sourceOptions,
+  until,
+  type Places,
+} from './kafka/scene.ts';
 import { SharedTarget, type Kept } from './kafka/shared-target.ts';
 
 const SESSION_MS = 1000;
@@ -103,6 +118,29 @@ test('entries are replaced, dropped by prefix, and outlive the publisher', async
   expect(await second.load('', never)).toEqual(entries);
   expect(await second.load('copy/', never)).toEqual(new Map([['copy/3', 'z']]));
   await second.close();
+});
+
+test('topics that have just been made are read, though their leaders do not know yet that they lead', async () => {
+  const pipeline = newPipeline();
+  await using stack = new AsyncDisposableStack();
+  const cluster = await openCluster({ brokers: places.brokers, clientId: 'test' }, never);
+  stack.defer(() => cluster.close());
+  const beginning = await source.open(sourceOptions(places, pipeline));
+  stack.defer(() => beginning.close());
+  const leaving = new AbortController();
+  const following = consume(places, pipeline, new MemoryTarget(), leaving.signal);
+  following.catch(() => undefined);
+  for (const n of range(0, 30)) {
+    const topic = `${pipeline}.shop.t${n}`;
+    let made = false;
+    const making = createTopic(cluster, { topic, partitions: 12, replicationFactor: 1, settings: {} }, never);
+    void making.finally(() => (made = true));
+    // oxlint-disable-next-line no-unmodified-loop-condition
+    while (!made) await beginning.tables(never);
+    await making;
+  }
+  leaving.abort(new Error('the test is over'));
+  await following;
 });
 
 test('two consumers share the partitions; when one is killed the other goes on where it stood', async () => {
