@@ -4,14 +4,14 @@ import type { Document, MongoClient } from 'mongodb';
 const abandonedAfterMs = 3_000;
 
 /**
- * Ends the transactions that processes with this `appName` opened and left alone, as one does that is killed: the server would keep them, and
+ * Ends the transactions that processes with this client's `appName` opened and left alone, as one does that is killed: the server would keep them, and
  * all that they wrote locked, for another minute (manual, `transactionLifetimeLimitSeconds`). Looks at the account's own sessions only, which
  * needs no right. Where the server does not let us, the minute passes.
  */
-export async function endAbandoned(client: MongoClient, appName: string): Promise<void> {
+export async function endAbandoned(client: MongoClient): Promise<void> {
   const admin = client.db('admin');
   const abandoned = {
-    appName,
+    appName: client.options.appName,
     active: false,
     'transaction.timeInactiveMicros': { $gt: abandonedAfterMs * 1000 },
   };

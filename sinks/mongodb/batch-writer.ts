@@ -15,7 +15,7 @@ import type { HeldLetters } from './held-letters.ts';
 import { type RefusedWrite, RowsRefused } from './refused.ts';
 import { applySchemaChange, stepName, truncate, truncateSome } from './schema.ts';
 import type { Expect } from './statements.ts';
-import { inTransaction, patientAttempts } from './transaction.ts';
+import { inTransaction, takeOver } from './transaction.ts';
 import { hasInserts, writeCascade, writeInside, writeOutside } from './writes.ts';
 
 /** How many transactions of one lane are under way at once where their order does not matter: one is written while another one is committed. */
@@ -98,10 +98,10 @@ export class BatchWriter {
     const { client } = this.#connection;
     const move = this.#checkpoints.hold(this.#lane);
     const claim = async (session: ClientSession): Promise<void> => await this.#checkpoints.write(move, session);
-    await inTransaction(client, claim, this.#signal, patientAttempts);
+    await takeOver(client, claim, this.#signal);
     this.#checkpoints.moved(move);
     await this.#fences.raise(this.#of, async (take) => {
-      await inTransaction(client, take, this.#signal, patientAttempts);
+      await takeOver(client, take, this.#signal);
     });
   }
 

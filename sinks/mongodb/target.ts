@@ -9,7 +9,7 @@ import type { TableSchema } from '../../core/table.ts';
 import { endAbandoned } from './abandoned.ts';
 import { BatchWriter, type Shared } from './batch-writer.ts';
 import { Checkpoints, collectionName } from './checkpoints.ts';
-import { appNameOf, connect, type Connection } from './connect.ts';
+import { connect, type Connection } from './connect.ts';
 import { type Destination, destinations } from './destination.ts';
 import { Fences } from './fences.ts';
 import { targetError } from './errors.ts';
@@ -26,7 +26,7 @@ const endWithinMs = 2_000;
 /** Connects. Errors: TARGET_UNREACHABLE, TARGET_HOST_UNKNOWN, TARGET_AUTH, CONFIG_INVALID. */
 export async function openTarget(options: TargetOptions): Promise<Target> {
   const connection = await connect(options);
-  if (connection.transactions) await endAbandoned(connection.client, appNameOf(options));
+  if (connection.transactions) await endAbandoned(connection.client);
   const checkpoints = new Checkpoints(connection.metadata, options.pipeline, options.target);
   return new MongoTarget(connection, checkpoints, options);
 }

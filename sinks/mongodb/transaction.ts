@@ -1,12 +1,14 @@
 import type { ClientSession, MongoClient } from 'mongodb';
 import { sleep } from '../../core/signals.ts';
+import { endAbandoned } from './abandoned.ts';
 import { durable } from './connect.ts';
 import { isTransient, isUnknownCommit, ofCommit } from './errors.ts';
 
 /** What can heal within seconds is tried again here; what takes longer (an election) is for the run's own retry. */
 const usualAttempts = 6;
-/** Some three seconds: as long as what a predecessor has under way may take, and after which it counts as abandoned (`abandoned.ts`). */
-export const patientAttempts = 9;
+/** Four seconds at least, and so longer than a predecessor's transaction may stand still before it is ended. */
+const takeoverAttempts = 21;
+const longestPause = 6;
 
 /**
  * Runs `work` in one transaction and commits it durably. A transaction that lost against another, or whose server went away, is run again
@@ -16,7 +18,28 @@ export async function inTransaction(
   client: MongoClient,
   work: (session: ClientSession) => Promise<void>,
   signal: AbortSignal,
-  attempts = usualAttempts,
+): Promise<void> {
+  await untilItHolds(client, work, signal, usualAttempts, async () => undefined);
+}
+
+/**
+ * As `inTransaction`, for what conflicts with the transactions of a predecessor: waits for those that it is at, and ends those that it has
+ * left alone.
+ */
+export async function takeOver(
+  client: MongoClient,
+  work: (session: ClientSession) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  await untilItHolds(client, work, signal, takeoverAttempts, () => endAbandoned(client));
+}
+
+async function untilItHolds(
+  client: MongoClient,
+  work: (session: ClientSession) => Promise<void>,
+  signal: AbortSignal,
+  attempts: number,
+  clearTheWay: () => Promise<void>,
 ): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
@@ -33,6 +56,7 @@ export async function inTransaction(
       await session.endSession();
     }
     await pause(attempt, signal);
+    await clearTheWay();
   }
 }
 
@@ -51,5 +75,5 @@ async function commit(session: ClientSession, signal: AbortSignal): Promise<void
 
 /** Different for each, so that two that met do not meet again. */
 function pause(attempt: number, signal: AbortSignal): Promise<void> {
-  return sleep(2 ** attempt * (1 + Math.random()) * 4, signal);
+  return sleep(2 ** Math.min(attempt, longestPause) * (1 + Math.random()) * 4, signal);
 }

@@ -51,6 +51,12 @@ export class Beside {
     return this.client.db(database).collection(table.name).find({}).sort({ _id: 1 }).toArray();
   }
 
+  /** How many transactions have been aborted, whoever did it. */
+  async aborted(): Promise<number> {
+    const { transactions } = await this.client.db('admin').command({ serverStatus: 1 });
+    return Number((transactions as Document)['totalAborted']);
+  }
+
   async stop(): Promise<void> {
     await this.client.close();
     await this.server.stop();

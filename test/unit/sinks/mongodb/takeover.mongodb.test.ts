@@ -23,41 +23,65 @@ async function scene(name: string) {
   return { t, proxy, first, next, rows: async () => (await beside.documents(t)).map(({ id }) => Number(id)) };
 }
 
-it.each([
+const unfinished = [
   ['a chunk of the copy', copy],
   ['a part of a large transaction', stream],
-])('what a process has still to commit of %s is committed before its successor writes', async (what, lane) => {
-  const { t, proxy, first, next, rows } = await scene(what.replaceAll(' ', '_'));
+] as const;
+
+/** A process that has written all of its second part and commits it when it is let go, and what its successor begins with. */
+async function late(name: string, lane: typeof copy | typeof stream) {
+  const { t, proxy, first, next, rows } = await scene(name.replaceAll(' ', '_'));
   const row = lane === copy ? read : insert;
   await first.apply(lane, part([row(t, [1, 'a'])]), never);
   const held = proxy.holdBefore((bytes) => bytes.includes('commitTransaction'));
-  const late = first.apply(lane, part([row(t, [5, 'old'])]), never);
-  late.catch(() => undefined);
+  const writing = first.apply(lane, part([row(t, [5, 'old'])]), never);
+  writing.catch(() => undefined);
   await held;
-  const deleted = remove(t, [5, 'old']);
-  await expect(apply(await next(), [deleted], '1')).rejects.toMatchObject({ code: 'TARGET_BUSY', verdict: 'retry' });
-  proxy.release();
-  await late;
-  await apply(await next(), [deleted], '1');
-  expect(await rows()).toEqual([1]);
-});
+  const goOn = async (): Promise<void> => await apply(await next(), [remove(t, [5, 'old'])], '1');
+  return { proxy, writing, goOn, rows };
+}
 
-it.each([
-  ['a chunk of the copy', copy],
-  ['a part of a large transaction', stream],
-])('a process that has begun to write %s and was overtaken then writes nothing of it', async (what, lane) => {
-  const { t, proxy, first, next, rows } = await scene(`begun_${what.replaceAll(' ', '_')}`);
-  const row = lane === copy ? read : insert;
-  await first.apply(lane, part([row(t, [1, 'a'])]), never);
-  const held = proxy.holdBefore((bytes) => bytes.includes('uses'));
-  const late = first.apply(lane, part([row(t, [5, 'old'])]), never);
-  late.catch(() => undefined);
-  await held;
-  await apply(await next(), [remove(t, [5, 'old'])], '1');
-  proxy.release();
-  await expect(late).rejects.toMatchObject({ code: 'CHECKPOINT_MOVED' });
-  expect(await rows()).toEqual([1]);
-});
+it.each(unfinished)(
+  'what a process has still to commit of %s is committed before its successor writes',
+  async (what, lane) => {
+    const { proxy, writing, goOn, rows } = await late(what, lane);
+    const before = await beside.aborted();
+    const successor = goOn();
+    await expect.poll(() => beside.aborted()).toBeGreaterThan(before + 1);
+    proxy.release();
+    await writing;
+    await successor;
+    expect(await rows()).toEqual([1]);
+  },
+);
+
+it.each(unfinished)(
+  'what a process has left uncommitted of %s is ended by its successor, which goes on',
+  async (what, lane) => {
+    const { proxy, writing, goOn, rows } = await late(`left ${what}`, lane);
+    await goOn();
+    proxy.release();
+    await expect(writing).rejects.toMatchObject({ code: 'CHECKPOINT_MOVED' });
+    expect(await rows()).toEqual([1]);
+  },
+);
+
+it.each(unfinished)(
+  'a process that has begun to write %s and was overtaken then writes nothing of it',
+  async (what, lane) => {
+    const { t, proxy, first, next, rows } = await scene(`begun_${what.replaceAll(' ', '_')}`);
+    const row = lane === copy ? read : insert;
+    await first.apply(lane, part([row(t, [1, 'a'])]), never);
+    const held = proxy.holdBefore((bytes) => bytes.includes('uses'));
+    const late = first.apply(lane, part([row(t, [5, 'old'])]), never);
+    late.catch(() => undefined);
+    await held;
+    await apply(await next(), [remove(t, [5, 'old'])], '1');
+    proxy.release();
+    await expect(late).rejects.toMatchObject({ code: 'CHECKPOINT_MOVED' });
+    expect(await rows()).toEqual([1]);
+  },
+);
 
 it('a process that is told to stop, whatever it is writing, leaves nothing open that its successor would wait for', async () => {
   const random = seeded(seed);
