@@ -35,8 +35,9 @@ export class Fences {
   readonly #holder = new ObjectId();
   readonly #raised = new Set<string>();
   readonly #used = new Map<string, Set<number>>();
-  /** Lanes of one process do not compete for the slots of copies. */
+  /** Lanes of one process do not compete for the slots of copies: whoever's turn it is takes the slots of all that wait. */
   readonly #turns = new Turns();
+  readonly #waiting = new Map<string, Of>();
 
   constructor(metadata: Db, { pipeline, target }: Owner) {
     this.#stored = metadata.collection<Slot>(collectionName);
@@ -53,24 +54,28 @@ export class Fences {
    * chunk that came late would bring back what the stream has deleted. Errors: CHECKPOINT_MOVED; a conflict where a transaction of the predecessor is open.
    */
   async raise(lane: Of, work: (take: (session: ClientSession) => Promise<void>) => Promise<void>): Promise<void> {
+    this.#waiting.set(lane.name, lane);
     await this.#turns.take(async () => {
-      await work(async (session) => await this.#take(groupOf(lane), session));
-      this.#raised.add(lane.name);
+      if (this.isRaised(lane)) return;
+      const lanes = [...this.#waiting.set(lane.name, lane).values()];
+      this.#waiting.clear();
+      await work(async (session) => await this.#take(new Set(lanes.map(groupOf)), session));
+      for (const { name } of lanes) this.#raised.add(name);
     });
   }
 
-  async #take(group: string, session: ClientSession): Promise<void> {
+  async #take(groups: ReadonlySet<string>, session: ClientSession): Promise<void> {
     const update = { $setOnInsert: { holder: this.#holder } };
-    const slots = Array.from({ length: slotsOf(group) }, (_, n) => this.#id(group, n));
+    const slots = [...groups].flatMap((group) => Array.from({ length: slotsOf(group) }, (_, n) => this.#id(group, n)));
     const upserts = slots.map((_id) => ({ updateOne: { filter: { _id }, update, upsert: true } }));
+    const takes = [...groups, copies.name].map((group) => {
+      const filter = { _id: this.#all(group), holder: { $ne: this.#holder } };
+      return { updateMany: { filter, update: { $set: { holder: this.#holder } } } };
+    });
     try {
-      await this.#stored.bulkWrite(upserts, { session, ordered: true });
-      for (const each of new Set([group, copies.name])) {
-        const others = { _id: this.#all(each), holder: { $ne: this.#holder } };
-        await this.#stored.updateMany(others, { $set: { holder: this.#holder } }, { session });
-      }
+      await this.#stored.bulkWrite([...upserts, ...takes], { session, ordered: true });
     } catch (error) {
-      throw isDuplicateKey(error) ? this.#lost(group) : error;
+      throw isDuplicateKey(error) ? this.#lost([...groups].join(', ')) : error;
     }
   }
 
@@ -95,9 +100,9 @@ export class Fences {
     if (matchedCount !== 1) throw this.#lost(_id.slot);
   }
 
-  #lost(group: string): LockstepError {
+  #lost(groups: string): LockstepError {
     const { pipeline, target } = this.#owner;
-    const message = `another process has begun to write ${pipeline} in ${target} (${group})`;
+    const message = `another process has begun to write ${pipeline} in ${target} (${groups})`;
     return new LockstepError('CHECKPOINT_MOVED', message, { fix: 'run one process per pipeline and target' });
   }
 
