@@ -90,7 +90,7 @@ export class Consumer {
   async leave(signal: AbortSignal): Promise<void> {
     await this.#commit(signal).catch(() => undefined);
     this.#stop.abort(new Error('the source is closed'));
-    await this.#group.leave(signal);
+    await this.#group.leave(this.#parts.cluster, signal);
   }
 
   #fail(error: unknown): void {

@@ -9,6 +9,7 @@ import {
   joinGroup,
   leaveGroup,
   syncGroup,
+  type Member,
   type Membership,
   type Timeouts,
 } from './membership.ts';
@@ -43,8 +44,9 @@ export class Group {
   readonly #cluster: Cluster;
   readonly #settings: GroupSettings;
   readonly #work: GroupWork;
+  /** As which it belongs to the group or is about to: the coordinator waits for it, whether it has joined or not. */
+  #member: Member | null = null;
   #membership: Membership | null = null;
-  #memberId = '';
   #generation = -1;
   #rejoin = false;
   #wake = (): void => {};
@@ -76,9 +78,10 @@ export class Group {
     }
   }
 
-  /** Says goodbye, so that others take over at once. */
-  async leave(signal: AbortSignal): Promise<void> {
-    if (this.#membership !== null) await leaveGroup(this.#cluster, this.#membership, signal);
+  /** Says goodbye, so that others take over at once; over another connection, because a join holds up what comes behind it on its own. */
+  async leave(cluster: Cluster, signal: AbortSignal): Promise<void> {
+    if (this.#member !== null) await leaveGroup(cluster, this.#member, signal);
+    this.#member = null;
     this.#membership = null;
   }
 
@@ -103,12 +106,12 @@ export class Group {
     try {
       const joined = await joinGroup(
         this.#cluster,
-        { coordinator, group, memberId: this.#memberId },
+        { coordinator, group, memberId: this.#member?.memberId ?? '' },
         this.#subscription(),
         this.#settings,
+        (member) => (this.#member = member),
         signal,
       );
-      this.#memberId = joined.memberId;
       const shares = joined.members.length === 0 ? new Map() : share(joined.members, this.#work.topics());
       const assigned = await syncGroup(this.#cluster, joined, shares, signal);
       this.#membership = joined;
@@ -119,7 +122,7 @@ export class Group {
       const type = errorType(error);
       if (type === 'REBALANCE_IN_PROGRESS') return;
       if (type !== 'UNKNOWN_MEMBER_ID' && type !== 'ILLEGAL_GENERATION') throw error;
-      this.#memberId = '';
+      this.#member = null;
       this.#membership = null;
       this.#work.lose();
     }

@@ -15,12 +15,17 @@ const MEMBER_ID_REQUIRED = 79;
 const PROTOCOL = 'lockstep';
 const SUBSCRIPTION_VERSION = 1;
 
-/** A member of one generation of a consumer group, as its coordinator knows it. */
-export interface Membership {
+/** A member of a consumer group, as its coordinator knows it. */
+export interface Member {
   readonly coordinator: number;
   readonly group: string;
-  readonly generation: number;
+  /** Empty until the coordinator has given it one. */
   readonly memberId: string;
+}
+
+/** A member of one generation. */
+export interface Membership extends Member {
+  readonly generation: number;
 }
 
 /** What a member tells the leader when it joins. */
@@ -46,18 +51,19 @@ export interface Timeouts {
 }
 
 /**
- * Joins a group; resolves when all its members have joined.
+ * Joins a group; resolves when all its members have joined, and calls `named` as soon as this one has an id.
  *   JoinGroup v4 => group session_timeout rebalance_timeout member protocol_type [protocol metadata]
  */
 export async function joinGroup(
   cluster: Cluster,
-  to: { readonly coordinator: number; readonly group: string; readonly memberId: string },
+  as: Member,
   subscription: Subscription,
   timeouts: Timeouts,
+  named: (member: Member) => void,
   signal: AbortSignal,
 ): Promise<Joined> {
-  const { coordinator, group } = to;
-  for (let memberId = to.memberId; ;) {
+  const { coordinator, group } = as;
+  for (let memberId = as.memberId; ;) {
     const request = new Writer().string(group).int32(timeouts.sessionMs).int32(timeouts.rebalanceMs).string(memberId);
     request.string('consumer').int32(1).string(PROTOCOL).data(encodeSubscription(subscription));
     const answer = await cluster.call(coordinator, api.joinGroup, request, signal, timeouts.rebalanceMs + 10_000);
@@ -68,6 +74,7 @@ export async function joinGroup(
     answer.string();
     answer.string();
     memberId = answer.text();
+    if (memberId !== '') named({ coordinator, group, memberId });
     if (error === MEMBER_ID_REQUIRED) continue;
     throwIfError(error);
     const members = answer.array(() => ({
@@ -105,7 +112,7 @@ export async function heartbeat(cluster: Cluster, as: Membership, signal: AbortS
 }
 
 /** LeaveGroup v2 => group member */
-export async function leaveGroup(cluster: Cluster, as: Membership, signal: AbortSignal): Promise<void> {
+export async function leaveGroup(cluster: Cluster, as: Member, signal: AbortSignal): Promise<void> {
   await cluster.call(as.coordinator, api.leaveGroup, new Writer().string(as.group).string(as.memberId), signal);
 }
 

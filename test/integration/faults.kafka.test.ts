@@ -2,6 +2,7 @@ import { valueAt } from '../../core/row.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Change, Target } from '../../core/contracts.ts';
 import { openCluster } from '../../codec/kafka/cluster.ts';
+import { consumerGroup } from '../../codec/kafka/names.ts';
 import { createTopic } from '../../codec/kafka/topics.ts';
 import { kafka as source } from '../../connectors/kafka/index.ts';
 import { startServer, type Server } from '../../dev/servers/index.ts';
@@ -11,6 +12,7 @@ import { startChild, type Child } from './kafka/children.ts';
 import {
   catchUp,
   consume,
+  membersOf,
   moment,
   never,
   newFile,
@@ -254,6 +256,28 @@ test('a consumer that is frozen for longer than its session corrupts nothing whe
     expect(ids).toEqual([...ids].sort((a, b) => a - b));
   }
   await seen.close();
+});
+
+test('a consumer that stops while it waits for others to join leaves the group at once', async () => {
+  const pipeline = newPipeline();
+  await using stack = new AsyncDisposableStack();
+  stack.use(await publisher(pipeline, 10));
+  const cluster = await openCluster({ brokers: places.brokers, clientId: 'test' }, never);
+  stack.defer(() => cluster.close());
+  const members = async (): Promise<number> => await membersOf(cluster, consumerGroup(pipeline, 'copy'));
+  const file = newFile('shared.sqlite');
+  await using frozen = startChild('consumer-process.ts', { places, pipeline, file, sessionMs: 30_000, slowMs: 0 });
+  await until(
+    () => `it has joined: ${frozen.said()}`,
+    async () => (await members()) === 1,
+  );
+  await frozen.freeze();
+  const stop = new AbortController();
+  const joining = consume(places, pipeline, new MemoryTarget(), stop.signal);
+  await until('another one joins', async () => (await members()) === 2);
+  stop.abort(new Error('stop'));
+  await joining;
+  expect(await members()).toBe(1);
 });
 
 test('goes on after the broker was killed and has come back', async () => {

@@ -7,8 +7,9 @@ import { Memory } from '../../../core/memory.ts';
 import { Progress } from '../../../core/progress.ts';
 import { sleep } from '../../../core/signals.ts';
 import { Transforms } from '../../../core/transform.ts';
-import { openCluster } from '../../../codec/kafka/cluster.ts';
+import { openCluster, type Cluster } from '../../../codec/kafka/cluster.ts';
 import { fetchRecords, partitionOffsets } from '../../../codec/kafka/log.ts';
+import { Writer } from '../../../codec/kafka/protocol.ts';
 import { kafka as source, type KafkaSourceOptions } from '../../../connectors/kafka/index.ts';
 import { kafka as sink, type KafkaTargetOptions } from '../../../sinks/kafka/index.ts';
 import { batch, checkpoint } from '../../unit/core/memory.ts';
@@ -121,6 +122,18 @@ export async function recordsOf(
   } finally {
     await cluster.close();
   }
+}
+
+/** How many members a consumer group has, those that are joining included. DescribeGroups v0 => [group] */
+export async function membersOf(cluster: Cluster, group: string): Promise<number> {
+  const coordinator = await cluster.coordinator('group', group, never);
+  const request = new Writer().int32(1).string(group);
+  const answer = await cluster.call(coordinator, { key: 15, version: 0, name: 'DescribeGroups' }, request, never);
+  // => [error group state protocol_type protocol [member ...]]
+  answer.int32();
+  answer.int16();
+  for (let text = 0; text < 4; text++) answer.string();
+  return answer.int32();
 }
 
 /** Waits for a condition. */
