@@ -151,6 +151,7 @@ const passing: ReadonlySet<string> = new Set([
   'ILLEGAL_GENERATION',
   'UNKNOWN_MEMBER_ID',
   'REBALANCE_IN_PROGRESS',
+  'FENCED_INSTANCE_ID',
   'ECONNRESET',
   'EPIPE',
   'KafkaJSConnectionError',

@@ -3,6 +3,7 @@ import { sleep, untilAborted } from '../../core/signals.ts';
 import type { Cluster } from '../../codec/kafka/cluster.ts';
 import { errorType, isPassing, kafkaError } from '../../codec/kafka/errors.ts';
 import { share } from './assign.ts';
+import type { Instance } from './instance.ts';
 import {
   commitOffsets,
   heartbeat,
@@ -29,12 +30,16 @@ export interface GroupWork {
 
 export interface GroupSettings extends Timeouts {
   readonly group: string;
+  readonly instance: Instance | null;
   readonly heartbeatMs: number;
 }
 
 /** So long errors that pass are borne before the run fails. */
 const PATIENCE_MS = 15_000;
 const RETRY_MS = 200;
+const NONE = -1;
+/** The group knows the member no more, or another one in its place. */
+const LOST: ReadonlySet<string | null> = new Set(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID']);
 
 /**
  * A consumer group's member that lives beside the work, not inside it: however long a target takes, the heartbeats go on, and the
@@ -47,13 +52,15 @@ export class Group {
   /** As which it belongs to the group or is about to: the coordinator waits for it, whether it has joined or not. */
   #member: Member | null = null;
   #membership: Membership | null = null;
-  #generation = -1;
+  #generation = NONE;
+  #instance: string | null;
   #rejoin = false;
   #wake = (): void => {};
 
   constructor(cluster: Cluster, settings: GroupSettings, work: GroupWork) {
     this.#cluster = cluster;
     this.#settings = settings;
+    this.#instance = settings.instance?.id ?? null;
     this.#work = work;
   }
 
@@ -103,10 +110,11 @@ export class Group {
     const { group } = this.#settings;
     const coordinator = await this.#cluster.coordinator('group', group, signal);
     this.#rejoin = false;
+    this.#member = { coordinator, group, memberId: this.#member?.memberId ?? '', instance: this.#instance };
     try {
       const joined = await joinGroup(
         this.#cluster,
-        { coordinator, group, memberId: this.#member?.memberId ?? '' },
+        this.#member,
         this.#subscription(),
         this.#settings,
         (member) => (this.#member = member),
@@ -115,13 +123,17 @@ export class Group {
       const shares = joined.members.length === 0 ? new Map() : share(joined.members, this.#work.topics());
       const assigned = await syncGroup(this.#cluster, joined, shares, signal);
       this.#membership = joined;
+      // Who takes a dead process's place has what that one had, and nothing is shared anew: what it was about to let go is free after another join.
+      if (this.#instance !== null && this.#generation === NONE && joined.members.length === 0) this.#rejoin = true;
       this.#generation = joined.generation;
       this.#work.assign(new Set(assigned));
       await this.#stay(joined, healthy, signal);
     } catch (error) {
       const type = errorType(error);
       if (type === 'REBALANCE_IN_PROGRESS') return;
-      if (type !== 'UNKNOWN_MEMBER_ID' && type !== 'ILLEGAL_GENERATION') throw error;
+      if (!LOST.has(type)) throw error;
+      // Another process has the same name and number, as on machines that are called the same: each of them would throw the other one out.
+      if (type === 'FENCED_INSTANCE_ID') this.#instance = null;
       this.#member = null;
       this.#membership = null;
       this.#work.lose();

@@ -5,6 +5,7 @@ import { kafkaError } from '../../codec/kafka/errors.ts';
 import { consumerGroup } from '../../codec/kafka/names.ts';
 import { openRegistry } from '../../codec/kafka/open-registry.ts';
 import type { Registry } from '../../codec/registry/registry.ts';
+import { takeInstance } from './instance.ts';
 import { describe } from './lane-names.ts';
 import { KafkaSource } from './source.ts';
 import { Topology } from './topology.ts';
@@ -46,7 +47,13 @@ export const kafka: SourcePlugin<KafkaSourceOptions> = {
         groupCluster,
         registry,
         prefix: options.topics ?? options.pipeline,
-        group: { group, sessionMs, rebalanceMs: REBALANCE_MS, heartbeatMs: Math.min(1000, sessionMs / 4) },
+        group: {
+          group,
+          instance: await takeInstance(options.brokers, group),
+          sessionMs,
+          rebalanceMs: REBALANCE_MS,
+          heartbeatMs: Math.min(1000, sessionMs / 4),
+        },
         until: options.until,
         progress: options.progress,
         memoryBytes: options.memoryBytes ?? MEMORY_BYTES,

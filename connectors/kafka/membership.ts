@@ -4,11 +4,11 @@ import { Reader, Writer, type Api } from '../../codec/kafka/protocol.ts';
 import { partitionName, type PartitionName } from './partition-name.ts';
 
 const api = {
-  offsetCommit: { key: 8, version: 5, name: 'OffsetCommit' },
-  joinGroup: { key: 11, version: 4, name: 'JoinGroup' },
-  heartbeat: { key: 12, version: 2, name: 'Heartbeat' },
-  leaveGroup: { key: 13, version: 2, name: 'LeaveGroup' },
-  syncGroup: { key: 14, version: 2, name: 'SyncGroup' },
+  offsetCommit: { key: 8, version: 7, name: 'OffsetCommit' },
+  joinGroup: { key: 11, version: 5, name: 'JoinGroup' },
+  heartbeat: { key: 12, version: 3, name: 'Heartbeat' },
+  leaveGroup: { key: 13, version: 3, name: 'LeaveGroup' },
+  syncGroup: { key: 14, version: 3, name: 'SyncGroup' },
 } as const satisfies Record<string, Api>;
 
 const MEMBER_ID_REQUIRED = 79;
@@ -21,6 +21,8 @@ export interface Member {
   readonly group: string;
   /** Empty until the coordinator has given it one. */
   readonly memberId: string;
+  /** Who joins with the same one takes the member's place, and what it is assigned, at once (KIP-345); null for who has none. */
+  readonly instance: string | null;
 }
 
 /** A member of one generation. */
@@ -52,7 +54,7 @@ export interface Timeouts {
 
 /**
  * Joins a group; resolves when all its members have joined, and calls `named` as soon as this one has an id.
- *   JoinGroup v4 => group session_timeout rebalance_timeout member protocol_type [protocol metadata]
+ *   JoinGroup v5 => group session_timeout rebalance_timeout member instance? protocol_type [protocol metadata]
  */
 export async function joinGroup(
   cluster: Cluster,
@@ -62,32 +64,33 @@ export async function joinGroup(
   named: (member: Member) => void,
   signal: AbortSignal,
 ): Promise<Joined> {
-  const { coordinator, group } = as;
+  const { coordinator, group, instance } = as;
   for (let memberId = as.memberId; ;) {
     const request = new Writer().string(group).int32(timeouts.sessionMs).int32(timeouts.rebalanceMs).string(memberId);
-    request.string('consumer').int32(1).string(PROTOCOL).data(encodeSubscription(subscription));
+    request.string(instance).string('consumer').int32(1).string(PROTOCOL).data(encodeSubscription(subscription));
     const answer = await cluster.call(coordinator, api.joinGroup, request, signal, timeouts.rebalanceMs + 10_000);
-    // => throttle error generation protocol leader member [member metadata]
+    // => throttle error generation protocol leader member [member instance? metadata]
     answer.int32();
     const error = answer.int16();
     const generation = answer.int32();
     answer.string();
     answer.string();
     memberId = answer.text();
-    if (memberId !== '') named({ coordinator, group, memberId });
+    if (memberId !== '') named({ ...as, memberId });
     if (error === MEMBER_ID_REQUIRED) continue;
     throwIfError(error);
-    const members = answer.array(() => ({
-      memberId: answer.text(),
-      subscription: decodeSubscription(answer.data() ?? Buffer.alloc(0)),
-    }));
-    return { coordinator, group, generation, memberId, members };
+    const members = answer.array(() => {
+      const id = answer.text();
+      answer.string();
+      return { memberId: id, subscription: decodeSubscription(answer.data() ?? Buffer.alloc(0)) };
+    });
+    return { ...as, generation, memberId, members };
   }
 }
 
 /**
  * Gives the leader's `shares` to the group, none from the others, and gets this member's own.
- *   SyncGroup v2 => group generation member [member assignment]
+ *   SyncGroup v3 => group generation member instance? [member assignment]
  */
 export async function syncGroup(
   cluster: Cluster,
@@ -104,19 +107,20 @@ export async function syncGroup(
   return decodeShare(answer.data() ?? Buffer.alloc(0));
 }
 
-/** Heartbeat v2 => group generation member. Throws REBALANCE_IN_PROGRESS when the group shares anew. */
+/** Heartbeat v3 => group generation member instance?. Throws REBALANCE_IN_PROGRESS when the group shares anew. */
 export async function heartbeat(cluster: Cluster, as: Membership, signal: AbortSignal): Promise<void> {
   const answer = await cluster.call(as.coordinator, api.heartbeat, member(as), signal);
   answer.int32();
   throwIfError(answer.int16());
 }
 
-/** LeaveGroup v2 => group member */
+/** LeaveGroup v3 => group [member instance?]; who has no id yet is known by its instance. */
 export async function leaveGroup(cluster: Cluster, as: Member, signal: AbortSignal): Promise<void> {
-  await cluster.call(as.coordinator, api.leaveGroup, new Writer().string(as.group).string(as.memberId), signal);
+  const request = new Writer().string(as.group).int32(1).string(as.memberId).string(as.instance);
+  await cluster.call(as.coordinator, api.leaveGroup, request, signal);
 }
 
-/** OffsetCommit v5 => group generation member [topic [partition offset metadata?]] */
+/** OffsetCommit v7 => group generation member instance? [topic [partition offset leader_epoch metadata?]] */
 export async function commitOffsets(
   cluster: Cluster,
   as: Membership,
@@ -125,7 +129,7 @@ export async function commitOffsets(
 ): Promise<void> {
   const request = member(as);
   request.array(offsets, ({ topic, partition, offset }) =>
-    request.string(topic).int32(1).int32(partition).int64(offset).string(''),
+    request.string(topic).int32(1).int32(partition).int64(offset).int32(-1).string(''),
   );
   const answer = await cluster.call(as.coordinator, api.offsetCommit, request, signal);
   // => throttle [topic [partition error]]
@@ -139,8 +143,8 @@ export async function commitOffsets(
   });
 }
 
-function member({ group, generation, memberId }: Membership): Writer {
-  return new Writer().string(group).int32(generation).string(memberId);
+function member({ group, generation, memberId, instance }: Membership): Writer {
+  return new Writer().string(group).int32(generation).string(memberId).string(instance);
 }
 
 /** Kafka's own ConsumerProtocolSubscription, so that its tools can show the group: version [topic] user_data */

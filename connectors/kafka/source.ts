@@ -69,6 +69,7 @@ export class KafkaSource implements Source {
   async close(): Promise<void> {
     const signal = AbortSignal.timeout(CLOSE_MS);
     await this.#consumer?.leave(signal).catch(() => undefined);
+    this.#parts.group.instance?.release();
     await Promise.all([this.#parts.cluster.close(), this.#parts.groupCluster.close(), this.#parts.registry.close()]);
   }
 

@@ -8,6 +8,8 @@ import { Writers } from '../support/mysql-writers.ts';
 import { said } from './kills.ts';
 import { endInOrder } from './returns.ts';
 
+/** Twelve sessions. */
+const PATIENCE_MS = 120_000;
 const servers = new AsyncDisposableStack();
 let mysql: Server;
 let kafka: Server;
@@ -78,5 +80,6 @@ async function lanesMove(scene: Scene, otherwise: () => string): Promise<void> {
     async () =>
       [...(await entries.read())].filter(([name, token]) => busy.test(name) && before.get(name) !== token).length === 4,
     () => `nothing moves in ${scene.name}, seed ${seed}: ${otherwise()}`,
+    PATIENCE_MS,
   );
 }

@@ -1,10 +1,12 @@
+import { hostname } from 'node:os';
 import { valueAt } from '../../core/row.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Change, Target } from '../../core/contracts.ts';
-import { openCluster } from '../../codec/kafka/cluster.ts';
+import { openCluster, type Cluster } from '../../codec/kafka/cluster.ts';
 import { consumerGroup } from '../../codec/kafka/names.ts';
 import { createTopic } from '../../codec/kafka/topics.ts';
 import { kafka as source } from '../../connectors/kafka/index.ts';
+import { joinGroup, leaveGroup } from '../../connectors/kafka/membership.ts';
 import { startServer, type Server } from '../../dev/servers/index.ts';
 import { batch, checkpoint, insert, MemoryTarget, truncate, marker, update } from '../unit/core/memory.ts';
 import { orders } from '../unit/core/tables.ts';
@@ -26,6 +28,7 @@ import {
 import { SharedTarget, type Kept } from './kafka/shared-target.ts';
 
 const SESSION_MS = 1000;
+const LONG_SESSION_MS = 600_000;
 let kafka: Server;
 let registry: Server;
 let places: Places;
@@ -260,11 +263,8 @@ test('a consumer that is frozen for longer than its session corrupts nothing whe
 
 test('a consumer that stops while it waits for others to join leaves the group at once', async () => {
   const pipeline = newPipeline();
-  await using stack = new AsyncDisposableStack();
-  stack.use(await publisher(pipeline, 10));
-  const cluster = await openCluster({ brokers: places.brokers, clientId: 'test' }, never);
-  stack.defer(() => cluster.close());
-  const members = async (): Promise<number> => await membersOf(cluster, consumerGroup(pipeline, 'copy'));
+  await using published = await publisher(pipeline, 10);
+  const members = async (): Promise<number> => await membersOf(published.cluster, consumerGroup(pipeline, 'copy'));
   const file = newFile('shared.sqlite');
   await using frozen = startChild('consumer-process.ts', { places, pipeline, file, sessionMs: 30_000, slowMs: 0 });
   await until(
@@ -278,6 +278,66 @@ test('a consumer that stops while it waits for others to join leaves the group a
   stop.abort(new Error('stop'));
   await joining;
   expect(await members()).toBe(1);
+});
+
+test('a consumer that was killed and is started again has its partitions at once, long before its session is over', async () => {
+  const pipeline = newPipeline();
+  const file = newFile('shared.sqlite');
+  await using published = await publisher(pipeline, 10);
+  const seen = new SharedTarget(file);
+  const arrive = async (count: number, child: Child): Promise<void> =>
+    await until(
+      () => `${count} rows: ${child.said()}`,
+      () => seen.changes().length === count,
+      20,
+    );
+  const start = (): Child =>
+    startChild('consumer-process.ts', { places, pipeline, file, sessionMs: LONG_SESSION_MS, slowMs: 0 });
+  await using first = start();
+  await arrive(10, first);
+  await using other = start();
+  const members = async (): Promise<number> => await membersOf(published.cluster, consumerGroup(pipeline, 'copy'));
+  await until(
+    () => `two share: ${other.said()}`,
+    async () => (await members()) === 2,
+  );
+  first.kill('SIGKILL');
+  await using second = start();
+  await publish(
+    published.target,
+    range(10, 50).map((id) => order(id)),
+  );
+  await arrive(50, second);
+  expect(idsOf(seen.changes())).toEqual(range(0, 50));
+  await seen.close();
+});
+
+test('two processes that take each other for a successor go on side by side', async () => {
+  const pipeline = newPipeline();
+  await using published = await publisher(pipeline, 10);
+  const [target, stop] = [new MemoryTarget(), new AbortController()];
+  const group = consumerGroup(pipeline, 'copy');
+  const consuming = consume(places, pipeline, target, stop.signal, { sessionMs: LONG_SESSION_MS });
+  await until('it reads', () => target.changes.length === 10);
+  const cluster = published.cluster;
+  const namesake = {
+    coordinator: await cluster.coordinator('group', group, never),
+    group,
+    memberId: '',
+    instance: `${hostname()}-0`,
+  };
+  const nothing = { topics: [], held: [], generation: -1, shape: '0' };
+  const timeouts = { sessionMs: LONG_SESSION_MS, rebalanceMs: LONG_SESSION_MS };
+  const joined = await joinGroup(cluster, namesake, nothing, timeouts, () => undefined, never);
+  await until('both are members', async () => (await membersOf(cluster, group)) === 2);
+  await leaveGroup(cluster, joined, never);
+  await publish(
+    published.target,
+    range(10, 50).map((id) => order(id)),
+  );
+  await until('it reads on', () => target.changes.length === 50);
+  stop.abort(new Error('the test is over'));
+  await consuming;
 });
 
 test('goes on after the broker was killed and has come back', async () => {
@@ -305,7 +365,11 @@ function consumer(pipeline: string, file: string, slowMs = 0): Child {
   return startChild('consumer-process.ts', { places, pipeline, file, sessionMs: SESSION_MS, slowMs });
 }
 
-async function publisher(pipeline: string, rows: number): Promise<{ target: Target } & AsyncDisposable> {
+async function publisher(
+  pipeline: string,
+  rows: number,
+): Promise<{ target: Target; cluster: Cluster } & AsyncDisposable> {
+  const cluster = await openCluster({ brokers: places.brokers, clientId: 'test' }, never);
   const target = await openSink(places, pipeline);
   await target.prepare([orders], never);
   if (rows > 0)
@@ -313,7 +377,8 @@ async function publisher(pipeline: string, rows: number): Promise<{ target: Targ
       target,
       range(0, rows).map((id) => order(id)),
     );
-  return { target, [Symbol.asyncDispose]: () => target.close() };
+  const close = async (): Promise<void> => void (await Promise.all([target.close(), cluster.close()]));
+  return { target, cluster, [Symbol.asyncDispose]: close };
 }
 
 function idsOf(changes: readonly Kept[]): number[] {
