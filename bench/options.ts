@@ -36,7 +36,8 @@ export const USAGE = `npm run bench -- ${BENCHES.join('|')} [options]
              transaction is written: from when each was due, and from its commit, until the target shows it;
              limit: the same straight into the target
   footprint  start to the first change, peak memory (idle, backlog, one large transaction, rows of 16 MB), and
-             kill -9 at random moments under a writer: time to the first change after it, rows lost, rows doubled
+             kill -9 at random moments under a writer, directly and by way of Kafka in one process: time to the
+             first change after it, rows lost, rows doubled
   soak       a steady load of single-row transactions over 4 tables, now and then a large one and a schema change:
              memory and lag must stay flat; npm run soak is the same
 
@@ -45,7 +46,7 @@ export const USAGE = `npm run bench -- ${BENCHES.join('|')} [options]
                               3000000 for footprint, 100000 for soak
   --rate N                    latency: this rate only; soak: transactions a second; default there: 1000
   --seconds N                 latency: how long at each rate; default: 20
-  --kill N                    footprint: how many times; default: 20
+  --kill N                    footprint: how many times each way; default: 20
   --minutes N                 soak: how long; default: 30
   --source mysql|mariadb      default: mysql
   --target postgres|mongodb   default: postgres

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Product } from '../../dev/product.ts';
+import { Product, type PipelineConfig } from '../../dev/product.ts';
 import { seeded } from '../../dev/random.ts';
 import { compareAll } from '../../verify/all.ts';
-import { connectionOf, BENCH_DATABASE } from '../data.ts';
+import { BENCH_DATABASE, connectionOf } from '../data.ts';
 import { monotonicMs } from '../latency/clock.ts';
 import { ScheduledWriter } from '../latency/schedule.ts';
 import { directConfig, measure } from '../measure.ts';
@@ -15,10 +15,22 @@ const LONGEST_SECONDS = 3600;
 const WITHIN_MS = 1500;
 const LOOK_EVERY_MS = 5;
 
-/** What crashes cost while somebody writes: time until changes arrive again, and rows, of which there must be none. */
+/** What crashes cost while somebody writes, directly and by way of Kafka: time until changes arrive again, and rows, of which there must be none. */
 export async function benchKills(stage: Stage): Promise<void> {
+  const { connection, target, options } = stage;
+  await benchKillsOf(stage, 'kill -9', directConfig(stage, TABLES));
+  if (options.kills === 0) return;
+  const kafka = await stage.start('kafka');
+  await target.clear();
+  const tables = [PINGS, BAG].map((table) => `${BENCH_DATABASE}.${table}`);
+  for (const table of tables) await connection.query(`TRUNCATE ${table}`);
+  const config = { ...directConfig(stage, tables), kafka: kafka.url, listen: '127.0.0.1:0' };
+  await measure({ config, args: [], servers: [], firstVisible: null }); // makes the tables
+  await benchKillsOf(stage, 'kill -9 by way of Kafka', config);
+}
+
+async function benchKillsOf(stage: Stage, part: string, config: PipelineConfig): Promise<void> {
   const { options, source, target, connection, report, signal } = stage;
-  const config = directConfig(stage, TABLES);
   const random = seeded(1);
   // The server reads a log file from its beginning to find where to go on, and this one holds what was written for other parts.
   await connection.query('FLUSH BINARY LOGS');
@@ -43,7 +55,7 @@ export async function benchKills(stage: Stage): Promise<void> {
       product = await Product.start(config);
       await newer(stage, product, last);
       const value = performance.now() - started;
-      await keep(stage, 'kill -9', kill, [{ name: 'ms from the next start to a change made after the kill', value }]);
+      await keep(stage, part, kill, [{ name: 'ms from the next start to a change made after the kill', value }]);
     }
   } finally {
     writer.stop();
@@ -53,7 +65,7 @@ export async function benchKills(stage: Stage): Promise<void> {
     await product[Symbol.asyncDispose]();
   }
   await measure({ config, args: [], servers: [], firstVisible: null });
-  const results = await compareAll(source.url, target.url, TABLES, signal);
+  const results = await compareAll(source.url, target.url, config.tables, signal);
   const lost = results.reduce(
     (sum, { missing, mismatched, deadLettered }) => sum + missing + mismatched + deadLettered,
     0,
@@ -61,7 +73,7 @@ export async function benchKills(stage: Stage): Promise<void> {
   const doubled = results.reduce((sum, { extra }) => sum + extra, 0);
   const rows = results.reduce((sum, { rows }) => sum + rows, 0);
   report.say(`  ${String(rows)} rows compared, those of a table without a key among them`);
-  await keep(stage, 'kill -9', options.kills, [
+  await keep(stage, part, options.kills, [
     { name: 'rows lost', value: lost },
     { name: 'rows doubled', value: doubled },
   ]);
