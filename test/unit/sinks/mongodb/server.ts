@@ -51,6 +51,13 @@ export class Beside {
     return this.client.db(database).collection(table.name).find({}).sort({ _id: 1 }).toArray();
   }
 
+  /** The transactions that clients of this name have open and are not at. */
+  openTransactions(appName: string): Promise<Document[]> {
+    const open = { appName, 'transaction.timeInactiveMicros': { $exists: true } };
+    const admin = this.client.db('admin');
+    return admin.aggregate([{ $currentOp: { idleSessions: true } }, { $match: open }]).toArray();
+  }
+
   /** How many transactions have been aborted, whoever did it. */
   async aborted(): Promise<number> {
     const { transactions } = await this.client.db('admin').command({ serverStatus: 1 });

@@ -1,6 +1,9 @@
+import { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { column, copy, insert, int, part, read, remove, stream, table, text } from '../../../contract/changes.ts';
 import { seeded } from '../../../../dev/random.ts';
+import { endAbandoned } from '../../../../sinks/mongodb/abandoned.ts';
+import { appNameOf } from '../../../../sinks/mongodb/connect.ts';
 import { Proxy } from '../../../support/proxy.ts';
 import { seed } from '../../../support/seed.ts';
 import { apply, Beside, never } from './server.ts';
@@ -83,14 +86,29 @@ it.each(unfinished)(
   },
 );
 
+it('what a process that is gone has left open is ended at once', async () => {
+  const appName = 'lockstep/gone/catalog';
+  const proxy = await Proxy.open(beside.server.url);
+  const gone = new MongoClient(`${proxy.url.replace(/\?.*/, '')}?directConnection=true`, {
+    appName,
+    serverSelectionTimeoutMS: 1000,
+  });
+  const session = gone.startSession();
+  session.startTransaction();
+  await gone.db('gone').collection('rows').insertOne({ id: 1 }, { session });
+  await proxy[Symbol.asyncDispose]();
+  const successor = new MongoClient(beside.server.url, { appName });
+  onTestFinished(() => successor.close());
+  expect(await beside.openTransactions(appName)).toHaveLength(1);
+  await endAbandoned(successor);
+  expect(await beside.openTransactions(appName)).toEqual([]);
+  await gone.close();
+});
+
 it('a process that is told to stop, whatever it is writing, leaves nothing open that its successor would wait for', async () => {
   const random = seeded(seed);
   const options = beside.options();
   const t = table('stopped', [column('id', int), column('v', text)], ['id']);
-  const open = {
-    appName: new RegExp(`/${options.pipeline}/`),
-    'transaction.timeInactiveMicros': { $exists: true },
-  };
   for (let round = 0; round < 10; round += 1) {
     const target = await beside.open(options, t);
     const stop = new AbortController();
@@ -102,7 +120,7 @@ it('a process that is told to stop, whatever it is writing, leaves nothing open 
       target.apply(copy, part(copied), stop.signal),
     ]);
     await target.close();
-    const sessions = beside.client.db('admin').aggregate([{ $currentOp: { idleSessions: true } }, { $match: open }]);
-    expect(await sessions.toArray(), `round ${round}, seed ${seed}`).toEqual([]);
+    const left = await beside.openTransactions(appNameOf(options));
+    expect(left, `round ${round}, seed ${seed}`).toEqual([]);
   }
 });
