@@ -19,8 +19,9 @@ export interface CatalogTable {
 }
 
 /**
- * Reads the base tables that `captured` lets through from information_schema, as they are now. MariaDB shows a table that is being truncated or
- * altered without its columns: then it is asked again. Errors: SOURCE_TYPE_UNSUPPORTED.
+ * Reads the base tables that `captured` lets through from information_schema, as they are now. That takes several statements, between which a
+ * table can become another one, and to each of them MariaDB shows a table that is being truncated or altered without its columns, its keys or
+ * its checks: it is asked until it says the same twice. Errors: SOURCE_TYPE_UNSUPPORTED.
  */
 export async function readCatalog(
   session: Asker,
@@ -28,10 +29,13 @@ export async function readCatalog(
   captured: TableFilter,
   signal: AbortSignal,
 ): Promise<CatalogTable[]> {
-  for (;;) {
+  for (let before = ''; ;) {
     const tables = await readOnce(session, server, captured, signal);
-    if (tables.every(({ schema }) => schema.columns.length > 0)) return tables;
-    await sleep(20, signal);
+    const complete = tables.every(({ schema }) => schema.columns.length > 0);
+    const definitions = JSON.stringify(tables.map(({ schema, standIn }) => [schema, standIn]));
+    if (complete && definitions === before) return tables;
+    if (before !== '') await sleep(20, signal);
+    before = definitions;
   }
 }
 
