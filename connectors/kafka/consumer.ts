@@ -74,7 +74,7 @@ export class Consumer {
     if (signal.aborted) follow();
     signal.addEventListener('abort', follow, { once: true });
     const stop = this.#stop.signal;
-    this.#finish = await this.#findEnds(stop);
+    this.#finish = this.#parts.until === null ? null : new Finish(await this.#ends(stop));
     void this.#finish?.done.then(() => this.#changed.notify());
     const work = [this.#group.run(stop), this.#fetcher.run(stop), this.#look(stop), this.#commitOften(stop)];
     for (const task of work) task.catch((error: unknown) => this.#fail(error));
@@ -95,11 +95,6 @@ export class Consumer {
 
   #fail(error: unknown): void {
     this.#stop.abort(kafkaError(error, `consumer group ${this.#parts.group.group}`));
-  }
-
-  async #findEnds(signal: AbortSignal): Promise<Finish | null> {
-    if (this.#parts.until === null) return null;
-    return new Finish(await this.#ends(signal));
   }
 
   /**

@@ -31,12 +31,12 @@ const unfinished = [
   ['a part of a large transaction', stream],
 ] as const;
 
-/** A process that has written all of its second part and commits it when it is let go, and what its successor begins with. */
-async function late(name: string, lane: typeof copy | typeof stream) {
+/** A process that is held with its second part before what it sends next contains `before`, and what its successor begins with. */
+async function late(name: string, lane: typeof copy | typeof stream, before: string) {
   const { t, proxy, first, next, rows } = await scene(name.replaceAll(' ', '_'));
   const row = lane === copy ? read : insert;
   await first.apply(lane, part([row(t, [1, 'a'])]), never);
-  const held = proxy.holdBefore((bytes) => bytes.includes('commitTransaction'));
+  const held = proxy.holdBefore((bytes) => bytes.includes(before));
   const writing = first.apply(lane, part([row(t, [5, 'old'])]), never);
   writing.catch(() => undefined);
   await held;
@@ -47,7 +47,7 @@ async function late(name: string, lane: typeof copy | typeof stream) {
 it.each(unfinished)(
   'what a process has still to commit of %s is committed before its successor writes',
   async (what, lane) => {
-    const { proxy, writing, goOn, rows } = await late(what, lane);
+    const { proxy, writing, goOn, rows } = await late(what, lane, 'commitTransaction');
     const before = await beside.aborted();
     const successor = goOn();
     await expect.poll(() => beside.aborted()).toBeGreaterThan(before + 1);
@@ -61,7 +61,7 @@ it.each(unfinished)(
 it.each(unfinished)(
   'what a process has left uncommitted of %s is ended by its successor, which goes on',
   async (what, lane) => {
-    const { proxy, writing, goOn, rows } = await late(`left ${what}`, lane);
+    const { proxy, writing, goOn, rows } = await late(`left ${what}`, lane, 'commitTransaction');
     await goOn();
     proxy.release();
     await expect(writing).rejects.toMatchObject({ code: 'CHECKPOINT_MOVED' });
@@ -72,16 +72,10 @@ it.each(unfinished)(
 it.each(unfinished)(
   'a process that has begun to write %s and was overtaken then writes nothing of it',
   async (what, lane) => {
-    const { t, proxy, first, next, rows } = await scene(`begun_${what.replaceAll(' ', '_')}`);
-    const row = lane === copy ? read : insert;
-    await first.apply(lane, part([row(t, [1, 'a'])]), never);
-    const held = proxy.holdBefore((bytes) => bytes.includes('uses'));
-    const late = first.apply(lane, part([row(t, [5, 'old'])]), never);
-    late.catch(() => undefined);
-    await held;
-    await apply(await next(), [remove(t, [5, 'old'])], '1');
+    const { proxy, writing, goOn, rows } = await late(`begun ${what}`, lane, 'uses');
+    await goOn();
     proxy.release();
-    await expect(late).rejects.toMatchObject({ code: 'CHECKPOINT_MOVED' });
+    await expect(writing).rejects.toMatchObject({ code: 'CHECKPOINT_MOVED' });
     expect(await rows()).toEqual([1]);
   },
 );
